@@ -1,0 +1,97 @@
+"""`make lab` in a real browser: a chapter runs to its end without an error."""
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+import time
+import urllib.request
+
+import pytest
+
+from tools import notebooks
+
+BROWSER = next(
+    filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None
+)
+QUICKEST = min(notebooks.manifest()[1], key=lambda chapter: chapter["seconds"])
+SETTINGS = "lab-settings/@jupyterlab/notebook-extension/tracker.jupyterlab-settings"
+
+
+@pytest.fixture
+def lab(tmp_path, monkeypatch):
+    """Start the lab on copies in a folder of its own; yield its URL."""
+    settings = tmp_path / SETTINGS  # keep cells in the page that are scrolled away
+    settings.parent.mkdir(parents=True)
+    settings.write_text('{"windowingMode": "none"}', "utf-8")
+    code = (
+        "import sys, pathlib; from tools import lab;"
+        "lab.WORK = pathlib.Path(sys.argv.pop(1));"
+        "lab.main()"
+    )
+    environment = os.environ | {
+        "JUPYTER_CONFIG_DIR": str(tmp_path / "config"),
+        "JUPYTER_RUNTIME_DIR": str(tmp_path / "runtime"),
+        "JUPYTERLAB_SETTINGS_DIR": str(tmp_path / "lab-settings"),
+        "JUPYTERLAB_WORKSPACES_DIR": str(tmp_path / "workspaces"),
+    }
+    log = tmp_path / "lab.log"
+    command = [sys.executable, "-c", code, str(tmp_path / "work"), "--no-browser"]
+    with log.open("wb") as output:
+        server = subprocess.Popen(
+            command, cwd=notebooks.ROOT, env=environment, stdout=output, stderr=output
+        )
+    try:
+        yield wait_for_url(log, server)
+    finally:
+        server.terminate()
+        server.wait(20)
+
+
+def wait_for_url(log, server, seconds=60):
+    """The URL that the lab prints, once it answers there."""
+    deadline = time.monotonic() + seconds
+    while time.monotonic() < deadline and server.poll() is None:
+        if found := re.search(r"http://(?:localhost|127\.0\.0\.1):\d+/lab\?token=\w+",
+                              log.read_text("utf-8")):  # fmt: skip
+            with urllib.request.urlopen(found[0], timeout=30) as answer:
+                assert answer.status == 200
+            return found[0]
+        time.sleep(0.3)
+    raise AssertionError(f"no answer within {seconds} s:\n{log.read_text('utf-8')}")
+
+
+@pytest.mark.skipif(
+    BROWSER is None, reason="no Chromium or Chrome here (apt install chromium)"
+)
+def test_a_chapter_runs_to_its_end_in_a_browser(lab):
+    playwright = pytest.importorskip("playwright.sync_api")
+    name = f"{notebooks.stem(QUICKEST)}.ipynb"
+    cells = sum(c.cell_type == "code" for c in notebooks.build(QUICKEST).cells)
+    with playwright.sync_playwright() as p:
+        options = ["--no-sandbox", "--disable-gpu", "--disable-background-networking"]
+        browser = p.chromium.launch(executable_path=BROWSER, args=options)
+        page = browser.new_page()
+        page.goto(lab.replace("/lab?", f"/lab/tree/{name}?"))
+        page.locator(".jp-Notebook").wait_for(timeout=60_000)
+        page.get_by_text("Run", exact=True).first.click()
+        page.get_by_text("Restart Kernel and Run All Cells…").click()
+        page.locator(".jp-Dialog .jp-mod-accept").click()
+        page.wait_for_function(
+            """count => {
+                const cells = document.querySelectorAll('.jp-CodeCell .jp-InputPrompt');
+                const prompts = [...cells];
+                return prompts.filter(p => /\\[\\d+\\]/.test(p.textContent)).length >= count
+                    && !prompts.some(p => p.textContent.includes('*'))
+            }""",
+            arg=cells,
+            timeout=300_000,
+        )
+        errors = page.locator(".jp-OutputArea-output[data-mime-type*=error]").count()
+        figures = page.locator(".jp-RenderedImage img").count()
+        browser.close()
+    meant = sum("raises-exception" in tags for tags in map(notebooks.tags,
+                notebooks.build(QUICKEST).cells))  # fmt: skip
+    assert errors == meant
+    assert figures > 0

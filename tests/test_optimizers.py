@@ -1,0 +1,327 @@
+"""The steps of dl_course.optimizers against keras.optimizers and against closed forms."""
+
+import io
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+from hypothesis import Phase, given, settings
+from hypothesis import strategies as st
+from PIL import Image
+
+from dl_course import optimizers as o
+from dl_course import plots
+
+NUM_STEPS = 200
+RATES = st.sampled_from([0.001, 0.01, 0.1])
+FRACTIONS = st.sampled_from([0.0, 0.3, 0.9, 0.99])
+
+
+def exact(options):
+    """Keras rounds some settings to float32, even for float64 weights: round them all."""
+    return {
+        name: float(np.float32(value)) if isinstance(value, float) else value
+        for name, value in options.items()
+    }
+
+
+def problem(seed):
+    """A random non-quadratic problem: its gradient and a start, of shape (4, 3)."""
+    rng = np.random.default_rng(seed)
+    scales = 10 ** rng.uniform(-1, 1, (4, 3))
+    center = rng.normal(size=(4, 3))
+    return lambda w: scales * np.tanh(w - center) + 0.1 * (w - center), rng.normal(
+        size=(4, 3)
+    )
+
+
+def keras_path(optimizer, gradient, w):
+    weights, path = keras.Variable(w, dtype="float64"), [w]
+    optimizer.build([weights])
+
+    @tf.function  # ten times as fast as calling `apply` itself
+    def apply(g):
+        optimizer.apply([g], [weights])
+        return weights.value
+
+    for _ in range(NUM_STEPS):
+        path.append(apply(tf.constant(gradient(path[-1]))).numpy())
+    return np.stack(path)
+
+
+def assert_equal_to_keras(step, optimizer, seed, clip=None, **options):
+    gradient, w = problem(seed)
+    defaults = o.adam.__kwdefaults__ if step is o.adamw else {}
+    options = exact(defaults | step.__kwdefaults__ | options)
+    ours = o.minimize(step, gradient, w, NUM_STEPS, clip=clip, **options)
+    if clip is not None:
+        options |= {"clipnorm": 1.5}
+    theirs = keras_path(optimizer(**options), gradient, w)
+    np.testing.assert_allclose(ours, theirs, rtol=0, atol=1e-6)
+
+
+# ---------------------------------------------------------------- equal to Keras
+
+few = settings(max_examples=5, deadline=None, phases=[Phase.generate])
+seeds = st.integers(0, 10**6)
+
+
+@few
+@given(seeds, RATES, FRACTIONS, st.booleans())
+def test_sgd_momentum_and_nesterov_are_those_of_keras(seed, rate, momentum, nesterov):
+    options = dict(learning_rate=rate, momentum=momentum, nesterov=nesterov)
+    assert_equal_to_keras(o.sgd, keras.optimizers.SGD, seed, **options)
+
+
+@few
+@given(seeds, RATES, st.sampled_from([0.0, 0.1, 2.0]), st.sampled_from([1e-7, 1e-2]))
+def test_adagrad_is_that_of_keras(seed, rate, start, epsilon):
+    options = dict(learning_rate=rate, initial_accumulator_value=start, epsilon=epsilon)
+    assert_equal_to_keras(o.adagrad, keras.optimizers.Adagrad, seed, **options)
+
+
+@few
+@given(seeds, FRACTIONS, FRACTIONS, st.booleans(), st.sampled_from([1e-4, 1e-2]))
+def test_rmsprop_is_that_of_keras(seed, rho, momentum, centered, epsilon):
+    options = dict(learning_rate=0.001, rho=rho, momentum=momentum)
+    options |= dict(centered=centered, epsilon=epsilon)
+    assert_equal_to_keras(o.rmsprop, keras.optimizers.RMSprop, seed, **options)
+
+
+@few
+@given(seeds, RATES, FRACTIONS, FRACTIONS, st.booleans(), st.sampled_from([1e-7, 1e-2]))
+def test_adam_and_amsgrad_are_those_of_keras(seed, rate, beta_1, beta_2, amsgrad, epsilon):
+    options = dict(learning_rate=rate, beta_1=beta_1, beta_2=beta_2)
+    options |= dict(amsgrad=amsgrad, epsilon=epsilon)
+    assert_equal_to_keras(o.adam, keras.optimizers.Adam, seed, **options)
+
+
+@few
+@given(seeds, RATES, st.sampled_from([0.0, 0.004, 0.5]), st.booleans())
+def test_adamw_is_that_of_keras(seed, rate, weight_decay, amsgrad):
+    options = dict(learning_rate=rate, weight_decay=weight_decay, amsgrad=amsgrad)
+    assert_equal_to_keras(o.adamw, keras.optimizers.AdamW, seed, **options)
+
+
+@pytest.mark.parametrize(
+    ("step", "optimizer"),
+    [
+        (o.sgd, keras.optimizers.SGD),
+        (o.adagrad, keras.optimizers.Adagrad),
+        (o.rmsprop, keras.optimizers.RMSprop),
+        (o.adam, keras.optimizers.Adam),
+        (o.adamw, keras.optimizers.AdamW),
+    ],
+)
+def test_defaults_are_those_of_keras(step, optimizer):
+    theirs = optimizer().get_config()
+    more = o.adam.__kwdefaults__ if step is o.adamw else {}
+    for name, value in (more | step.__kwdefaults__).items():
+        assert theirs[name] == pytest.approx(value), name
+
+
+def test_the_gap_to_keras_is_small_and_would_show_a_difference():
+    gradient, w = problem(2)
+    settings = {"learning_rate": 0.01, "beta_1": 0.9, "beta_2": 0.999}
+    adam = keras.optimizers.Adam
+    assert o.gap_to_keras(o.adam, adam, gradient, w, settings, num_steps=20) < 1e-9
+    other = lambda w, g, state, **s: o.sgd(w, g, state, learning_rate=0.01)  # noqa: E731
+    assert o.gap_to_keras(other, adam, gradient, w, settings, num_steps=20) > 1e-2
+
+
+def test_a_run_with_clipping_is_that_of_keras():
+    clip = lambda g: o.clip_by_norm(g, 1.5)  # noqa: E731
+    assert_equal_to_keras(o.adam, keras.optimizers.Adam, 3, clip, learning_rate=0.01)
+
+
+def test_a_run_with_a_schedule_is_that_of_keras():
+    gradient, w = problem(4)
+    schedule = keras.optimizers.schedules.CosineDecay(
+        0.0, 150, warmup_target=0.1, warmup_steps=50
+    )
+    theirs = keras_path(keras.optimizers.SGD(schedule, momentum=0.875), gradient, w)
+    rate = o.cosine(0.1, NUM_STEPS, warmup_steps=50)
+    ours = o.minimize(o.sgd, gradient, w, NUM_STEPS, learning_rate=rate, momentum=0.875)
+    np.testing.assert_allclose(ours, theirs, atol=1e-6)
+
+
+# ---------------------------------------------------------------- clipping and schedules
+
+
+@given(seeds, st.sampled_from([1e-3, 1.0, 1e3]))
+@settings(max_examples=10, deadline=None)
+def test_clipping_is_that_of_keras(seed, limit):
+    rng = np.random.default_rng(seed)
+    gradients = [rng.normal(size=(3, 2)), 5 * rng.normal(size=4), np.zeros(2)]
+    for name, ours in [
+        ("clipvalue", [o.clip_by_value(g, limit) for g in gradients]),
+        ("clipnorm", [o.clip_by_norm(g, limit) for g in gradients]),
+        ("global_clipnorm", o.clip_by_global_norm(gradients, limit)),
+    ]:
+        weights = [keras.Variable(np.zeros(g.shape), dtype="float64") for g in gradients]
+        tensors = [keras.ops.convert_to_tensor(g, dtype="float64") for g in gradients]
+        keras.optimizers.SGD(1.0, **{name: limit}).apply(tensors, weights)
+        for mine, weight in zip(ours, weights, strict=True):
+            theirs = -keras.ops.convert_to_numpy(weight)
+            np.testing.assert_allclose(mine, theirs, rtol=1e-6, atol=1e-12)
+
+
+def test_schedules_are_those_of_keras():
+    keras_schedules = keras.optimizers.schedules
+    pairs = [
+        (o.cosine(0.1, 100), keras_schedules.CosineDecay(0.1, 100)),
+        (o.cosine(0.1, 100, final=0.02), keras_schedules.CosineDecay(0.1, 100, alpha=0.2)),
+        (
+            o.cosine(0.1, 100, warmup_steps=20),
+            keras_schedules.CosineDecay(0.0, 80, warmup_target=0.1, warmup_steps=20),
+        ),
+    ]
+    for ours, theirs in pairs:
+        for t in range(0, 121, 5):
+            assert ours(t) == pytest.approx(float(theirs(t)), abs=1e-7), t
+
+
+def test_one_cycle_rises_falls_and_ends_where_it_says():
+    rate = o.one_cycle(2.0, 100, up=0.25)
+    rates = [rate(t) for t in range(101)]
+    assert rates[0] == pytest.approx(2 / 25)
+    assert int(np.argmax(rates)) == 25 and max(rates) == pytest.approx(2.0)
+    assert (np.diff(rates[:26]) > 0).all() and (np.diff(rates[25:]) < 0).all()
+    assert rates[100] == rate(500) == pytest.approx(2e-4)
+
+
+# ---------------------------------------------------------------- closed forms
+
+
+@given(st.floats(0.01, 2.5), st.floats(0.1, 10))
+def test_gradient_descent_on_a_parabola_multiplies_by_one_factor(rate, curvature):
+    path = o.minimize(o.sgd, lambda w: curvature * w, [1.0], 5, learning_rate=rate)
+    np.testing.assert_allclose(path[:, 0], (1 - rate * curvature) ** np.arange(6.0))
+
+
+def test_ema_momentum_is_heavy_ball_with_a_smaller_rate():
+    gradient, w = problem(5)
+    ema = o.minimize(
+        o.ema_momentum, gradient, w, 100, learning_rate=0.1, beta=0.9, corrected=False
+    )
+    ball = o.minimize(o.sgd, gradient, w, 100, learning_rate=0.01, momentum=0.9)
+    np.testing.assert_allclose(ema, ball, atol=1e-12)
+
+
+def test_corrected_ema_starts_as_gradient_descent_and_averages_a_constant_exactly():
+    path = o.minimize(o.ema_momentum, lambda w: np.ones(2), np.zeros(2), 50)
+    np.testing.assert_allclose(path[:, 0], -0.01 * np.arange(51.0))
+
+
+def test_nesterov_is_a_gradient_taken_at_the_point_ahead():
+    gradient, w = problem(6)
+    ours = o.minimize(
+        o.sgd, gradient, w, 100, learning_rate=0.05, momentum=0.9, nesterov=True
+    )
+    v = np.zeros_like(w)
+    for point in ours:  # Sutskever et al. (2013): theta, seen from theta + 0.9 v
+        np.testing.assert_allclose(point, w + 0.9 * v, atol=1e-12)
+        v = 0.9 * v - 0.05 * gradient(w + 0.9 * v)
+        w = w + v
+
+
+def test_adams_first_step_is_the_learning_rate_whatever_the_gradient():
+    for scale in (1e-3, 1.0, 1e6):
+        path = o.minimize(
+            o.adam, lambda w, s=scale: np.full(3, s), np.zeros(3), 1, epsilon=0.0
+        )
+        np.testing.assert_allclose(path[1], -0.01)
+
+
+def test_a_zero_gradient_moves_nothing():
+    for step in (o.sgd, o.ema_momentum, o.adagrad, o.rmsprop, o.adam):
+        path = o.minimize(step, np.zeros_like, np.ones(3), 5)
+        np.testing.assert_array_equal(path, 1.0)
+
+
+def test_memory_is_no_larger_than_a_few_copies_of_the_weights():
+    for step in (o.sgd, o.ema_momentum, o.adagrad, o.rmsprop, o.adam):
+        _, state = step(np.ones(7), np.ones(7), {})
+        assert all(np.size(value) in (1, 7) for value in state.values())
+        assert len(state) <= 4
+
+
+def test_a_step_changes_neither_the_weights_nor_the_memory_it_was_given():
+    w, g = np.ones(3), np.ones(3)
+    for step in (o.sgd, o.ema_momentum, o.adagrad, o.rmsprop, o.adam, o.adamw):
+        _, state = step(w, g, {})
+        before = {key: np.copy(value) for key, value in state.items()}
+        step(w, g, state)
+        assert all(np.array_equal(before[key], state[key]) for key in before)
+    np.testing.assert_array_equal(w, 1.0)
+
+
+def test_minimize_keeps_the_float_type_and_takes_integers():
+    assert o.minimize(o.adam, lambda w: w, np.ones(2, np.float32), 3).dtype == np.float32
+    assert o.minimize(o.adam, lambda w: w, [1, 2], 3).shape == (4, 2)
+
+
+# ---------------------------------------------------------------- mistakes
+
+
+@pytest.mark.parametrize(
+    ("wrong", "named"),
+    [
+        (lambda: o.sgd(np.ones(3), np.ones((3, 1)), {}), "g: expected the shape of w"),
+        (lambda: o.adam(np.ones(3), 1.0, {}), "g: expected the shape of w"),
+        (lambda: o.sgd(1.0, 1.0, {}, learning_rate=-1), "learning_rate"),
+        (lambda: o.sgd(1.0, 1.0, {}, learning_rate=np.nan), "learning_rate"),
+        (lambda: o.sgd(1.0, 1.0, {}, momentum=1.0), "momentum"),
+        (lambda: o.ema_momentum(1.0, 1.0, {}, beta=-0.1), "beta"),
+        (lambda: o.rmsprop(1.0, 1.0, {}, rho=2), "rho"),
+        (lambda: o.adam(1.0, 1.0, {}, beta_2=1.0), "beta_2"),
+        (lambda: o.adamw(1.0, 1.0, {}, weight_decay=-1), "weight_decay"),
+        (lambda: o.clip_by_value(np.ones(2), 0), "limit"),
+        (lambda: o.clip_by_norm(np.ones(2), -1), "limit"),
+        (lambda: o.clip_by_global_norm([np.ones(2)], 0), "limit"),
+        (lambda: o.cosine(0.1, 10, warmup_steps=10), "warmup_steps"),
+        (lambda: o.one_cycle(0.1, 10, up=1), "up"),
+    ],
+)
+def test_a_wrong_argument_is_named(wrong, named):
+    with pytest.raises(ValueError, match=named):
+        wrong()
+
+
+# ---------------------------------------------------------------- the race
+
+
+def test_surfaces_have_the_gradients_they_say():
+    rng = np.random.default_rng(7)
+    for loss, gradient, _, _ in o.SURFACES.values():
+        for point in rng.normal(size=(5, 2)):
+            sides = [loss(point + d) - loss(point - d) for d in 1e-6 * np.eye(2)]
+            np.testing.assert_allclose(gradient(point), np.array(sides) / 2e-6, 1e-6, 1e-6)
+
+
+def test_a_race_takes_the_best_rate_of_its_grid():
+    loss, gradient, start, _ = o.SURFACES["long valley"]
+    rate, path = o.race("long valley", num_steps=50)["gradient descent"]
+    assert path.shape == (51, 2) and rate in o.RATES
+    for other in o.RATES:
+        with np.errstate(all="ignore"):
+            slower = o.minimize(o.sgd, gradient, start, 50, learning_rate=other)
+            assert not loss(slower)[25:].mean() < loss(path)[25:].mean()
+
+
+def test_the_animation_is_one_small_png_that_keeps_the_colors_apart():
+    plots.use_style()
+    file = o.animate_race({name: o.race(name) for name in o.SURFACES})
+    picture = Image.open(io.BytesIO(file))
+    assert picture.format == "PNG" and picture.is_animated and picture.n_frames >= 10
+    assert len(file) < 300_000
+    picture.seek(picture.n_frames - 1)
+    pixels = np.asarray(picture.convert("RGB"), int).reshape(-1, 3)
+    for color in plots.CYCLE[: len(o.RACERS)]:
+        wanted = [int(color[i : i + 2], 16) for i in (1, 3, 5)]
+        assert (np.abs(pixels - wanted).max(axis=1) < 24).sum() > 100, color
+
+
+def test_the_still_has_a_map_for_each_surface():
+    assert len(o.draw_race({name: o.race(name) for name in o.SURFACES}).axes) == 3
