@@ -11,7 +11,6 @@ import hashlib
 import json
 import os
 import shutil
-import subprocess
 import sys
 from pathlib import Path
 
@@ -73,18 +72,17 @@ def main():
         print(f"work/{name}: {what}")
         if "newer" in what:
             print(f"  to get it, rename yours and run `make lab` again: work/{name}")
-    command = [sys.executable, "-m", "jupyterlab", f"--notebook-dir={WORK}"]
-    command += [f"--port={options.port}", "--LabApp.news_url=None"]
-    command += ["--ServerApp.log_level=WARN", "--LabApp.log_level=WARN", *jupyter_options]
+    arguments = [f"--notebook-dir={WORK}", f"--port={options.port}"]
+    arguments += ["--LabApp.news_url=None"]
+    arguments += ["--ServerApp.log_level=WARN", "--LabApp.log_level=WARN", *jupyter_options]
     if options.no_browser or not has_screen():
-        command.append("--no-browser")
+        arguments.append("--no-browser")
         print("No browser is opened: copy the URL with the token below into yours.")
     if hasattr(os, "geteuid") and os.geteuid() == 0:
-        command.append("--allow-root")
-    try:
-        sys.exit(subprocess.run(command, cwd=WORK).returncode)
-    except KeyboardInterrupt:
-        print("\nYour work is kept in work/.")
+        arguments.append("--allow-root")
+    from jupyterlab.labapp import LabApp
+
+    LabApp.launch_instance(arguments)
 
 
 if __name__ == "__main__":

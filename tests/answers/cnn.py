@@ -160,7 +160,7 @@ RIGHT = {
     "05.2": [price_by_counting],
     "05.3": [correlate_by_windows, correlate_by_loops],
     "05.4": [pool_by_padding, pool_by_repeating_the_ends],
-    "05.5": [((3, 2), (2, 1), (3, 2), (3, 1)), [[3, 2], [3, 2], [3, 1], [2, 1]]],
+    "05.5": [((3, 2), (2, 2), (3, 1), (3, 1)), [[2, 2], [3, 2], [3, 1], [3, 1]]],
     "05.6": [nine_looks_at_once],
 }
 
