@@ -63,6 +63,7 @@ def test_stored_outputs_are_clean(chapter):
     assert path.stat().st_size <= 600_000
     text = path.read_text("utf-8")
     assert "\ufffd" not in text
+    assert " at 0x" not in text, "an object's address is another one each time"
     assert str(notebooks.ROOT) not in text
     assert not re.search(r'"(?:/home/|/root/|/tmp/|/Users/|[A-Z]:\\\\)', text)
     for cell in stored(chapter).cells:

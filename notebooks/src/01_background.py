@@ -390,7 +390,7 @@ hidden, output = layers.Dense(8, "tanh"), layers.Dense(1, "sigmoid")
 network = keras.Sequential([keras.Input((2,)), hidden, output])
 network.compile(keras.optimizers.Adam(0.05), "binary_crossentropy")
 x, y = np.tile(corners, (500, 1)), np.tile(targets["XOR"], 500)  # 500 times each
-network.fit(x, y, batch_size=16, verbose=0)
+_ = network.fit(x, y, batch_size=16, verbose=0)
 
 
 # %%
