@@ -82,12 +82,17 @@ def test_a_chapter_runs_to_its_end_in_a_browser(lab):
         page.goto(url.replace("/lab?", "/lab/tree/chapter.ipynb?"))
         idle = page.locator(".jp-Notebook-ExecutionIndicator[data-status=idle]")
         idle.first.wait_for(timeout=60_000)
-        started = page.locator(".jp-InputPrompt", has_text=re.compile(r"\[[\d*]+\]"))
-        while not started.count():  # a click before the kernel is connected has no effect
-            page.get_by_role("menuitem", name="Run", exact=True).click()
-            page.get_by_text("Run All Cells", exact=True).click()
-            page.wait_for_timeout(4000)
         deadline = time.monotonic() + 240
+        started = page.locator(".jp-InputPrompt", has_text=re.compile(r"\[[\d*]+\]"))
+        accept = page.locator(".jp-Dialog .jp-mod-accept")
+        while not started.count():  # a click before the kernel is connected has no effect
+            with contextlib.suppress(playwright.Error):
+                if accept.count():  # a question, such as which kernel to use
+                    accept.first.click(timeout=4000)
+                page.get_by_role("menuitem", name="Run", exact=True).click(timeout=4000)
+                page.get_by_text("Run All Cells", exact=True).click(timeout=4000)
+            page.wait_for_timeout(4000)
+            assert time.monotonic() < deadline, "no cell was started"
         while not all(cell.execution_count for cell in code_cells(path)):
             assert time.monotonic() < deadline, "the notebook did not reach its end"
             page.wait_for_timeout(3000)
