@@ -336,7 +336,7 @@ formula = [cnn.receptive_field(stack[:depth]) for depth in (1, 2, 3, 4)]
 claim("the formula is right after each layer", measured == formula)
 
 # %% tags=["figure"]
-titles = [f"after {n} layers: {r}" for n, r in enumerate(formula, start=1)]
+titles = [f"layer {n}: {r} pixels" for n, r in enumerate(formula, start=1)]
 figure = plots.images([seven] * 4, titles, columns=4, size=1.6)
 for axis, field in zip(figure.axes, fields, strict=True):
     axis.contour(field, [0.5], colors=[plots.RED])
