@@ -52,7 +52,7 @@ def test_every_exercise_has_checks_and_answers():
         assert exercises.MODULES[number] == chapter["module"]
         checks = importlib.import_module(f"dl_course.exercises.{chapter['module']}").CHECKS
         text = "\n".join(cell.source for cell in notebooks.build(chapter).cells)
-        assert list(checks) == re.findall(r"^### Exercise ([\d.]+):", text, re.MULTILINE)
+        assert list(checks) == re.findall(r"^### Exercise ([\da-z.]+):", text, re.MULTILINE)
         assert list(checks) == list(ANSWERS[number].RIGHT) == list(ANSWERS[number].WRONG)
         assert all(len(wrong) >= 3 for wrong in ANSWERS[number].WRONG.values())
 

@@ -19,15 +19,11 @@ BROWSER = next(
     filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None
 )
 QUICKEST = min(notebooks.manifest()[1], key=lambda chapter: chapter["seconds"])
-SETTINGS = "lab-settings/@jupyterlab/notebook-extension/tracker.jupyterlab-settings"
 
 
 @pytest.fixture
-def lab(tmp_path, monkeypatch):
+def lab(tmp_path):
     """Start the lab on copies in a folder of its own; yield its URL and the folder."""
-    settings = tmp_path / SETTINGS  # keep cells in the page that are scrolled away
-    settings.parent.mkdir(parents=True)
-    settings.write_text('{"windowingMode": "none"}', "utf-8")
     code = (
         "import sys, pathlib; from tools import lab;"
         "lab.WORK = pathlib.Path(sys.argv.pop(1));"

@@ -139,7 +139,7 @@ def test_every_section_claims_something(chapter):
 def test_exercises_have_all_their_parts(chapter):
     cells = notebooks.build(chapter).cells
     text = prose(chapter).partition("\n## Exercises")[2].partition("\n## Key points")[0]
-    keys = re.findall(r"^### Exercise (\d\d\.\d+):", text, flags=re.MULTILINE)
+    keys = re.findall(r"^### Exercise (\d\d[a-z]?\.\d+):", text, flags=re.MULTILINE)
     assert 4 <= len(keys) <= 6
     for tag in ("exercise", "solution"):
         sources = [c.source for c in cells if tag in notebooks.tags(c)]
@@ -189,6 +189,23 @@ def test_references_exist_and_are_cited(chapter):
         author = reference["text"].partition(",")[0].split()[-1].strip("*.")
         year = re.search(r"\((\d{4})", reference["text"])[1]
         assert author in text and year in text, f"{key} is listed but not cited"
+
+
+CITATION = re.compile(
+    r"([^\W\d_][\w’-]+)(?: et al\.| (?:and|&) [\w’-]+)?(?:, | \()((?:1[89]|20)\d\d)\)"
+)
+
+
+@each_chapter
+def test_what_is_cited_is_referenced(chapter):
+    text = prose(chapter).partition("\n## References")[0]
+    for author, year in CITATION.findall(text):
+        if author[0].isupper():
+            assert any(
+                author in REFERENCES[key]["text"].partition(" (")[0]
+                and year in REFERENCES[key]["text"]
+                for key in chapter["references"]
+            ), f"{author} ({year}) is cited but not among the chapter's references"
 
 
 @each_chapter

@@ -173,6 +173,7 @@ def execute(notebook, label, allow_errors=False):
         record_timing=False,
         coalesce_streams=True,
         allow_errors=allow_errors,
+        extra_arguments=["--log-level=40"],  # no warnings of the kernel itself
     )
     os.environ["DL_COURSE_QUIET"] = "1"
     with client.setup_kernel():

@@ -47,7 +47,7 @@ plots.show(figure, alt="Twelve clumsy handwritten digits, each of them a 4 or a 
 # ## 1. Who chooses the numbers in a rule?
 #
 # Try a rule. A nine is closed at the top, a four is open. So take the columns in
-# the middle, find the darkest pixel near the top of each, and average.
+# the middle, find the darkest pixel near the top of each, and average: *ink on top*.
 
 
 # %%
@@ -100,9 +100,9 @@ plots.show(figure, alt="Fours spread over all values of ink; nines pile up near 
 # *form* of the rule, the data gave a *number*. That is learning.
 #
 # **Artificial intelligence** is any program for such tasks, rules by hand included.
-# Within it, **machine learning** takes the numbers from data. Within that, **deep
-# learning** learns in many layers also *what to look at* (LeCun et al., 2015). From
-# here on, data choose ever more numbers.
+# **Machine learning** is the part of it that takes numbers from data. **Deep
+# learning** is the part of that with many layers: it also learns *what to look at*
+# (LeCun et al., 2015). From here on, data choose ever more numbers.
 
 # %% [markdown]
 # ## 2. How did we get here?
@@ -156,12 +156,13 @@ y = x @ [2.0, -1.0, 0.5] + 1 + rng.normal(scale=0.3, size=200)
 x_old, y_old, x_new, y_new = x[:150], y[:150], x[150:], y[150:]
 
 # %% [markdown]
-# The model is $\hat y = Xw + b$; the data are $y = \hat y + \varepsilon$, with
-# noise $\varepsilon$. A good model has a small loss
+# The model predicts $\hat y = Xw + b$; the data $y$ are such a line, and noise. A
+# good model has a small loss
 #
 # $$L = \frac1{2n}\sum_i(\hat y_i - y_i)^2 .$$
 #
-# Stand on this landscape in fog, and feel the slope:
+# See the loss as a landscape over all $w$ and $b$. You stand in it, in fog, and can
+# only feel the slope:
 #
 # $$\frac{\partial L}{\partial w} = \frac1n X^\top(\hat y - y), \qquad
 # \frac{\partial L}{\partial b} = \frac1n\sum_i(\hat y_i - y_i).$$
@@ -185,7 +186,8 @@ for _ in range(200):
 reveal(linear.least_squares)
 
 # %% [markdown]
-# **Predict.** How far from the lowest point are 200 steps in the fog?
+# **Predict.** After 200 steps in the fog, do the weights agree with the lowest point
+# to one decimal, or to three and more?
 
 # %%
 best_weights, best_bias = linear.least_squares(x_old, y_old)
@@ -195,8 +197,8 @@ claim("distance from least squares", distance, at_most=1e-3)
 claim("error on held-out rows", new_error, at_least=0.2, at_most=0.4)
 
 # %% [markdown]
-# They meet. What is left on the held-out rows is the noise, which no model can
-# know.
+# They meet. What is left on the new rows, which took no part in the fit, is the
+# noise. No model can know it.
 #
 # In Keras this is a network of one layer. Its `"mse"` has no ½, so half the
 # learning rate takes the same 200 steps.
@@ -210,9 +212,10 @@ kernel = line.get_weights()[0][:, 0]  # (3,)
 claim("Dense(1) from our weights", abs(kernel - weights).max(), at_most=1e-4)
 
 # %% [markdown]
-# How large may $\eta$ be? Along a direction of curvature $\lambda$, each step
-# multiplies the distance from the lowest point by $1 - \eta\lambda$. All of them
-# shrink only if $\eta < 2/\lambda_{\max}$.
+# How large may $\eta$ be? The curvature $\lambda$ says how fast the slope changes.
+# Along a direction of curvature $\lambda$, each step multiplies the distance from
+# the lowest point by $1 - \eta\lambda$. All distances shrink only if $\eta <
+# 2/\lambda_{\max}$.
 #
 # **Predict.** Sketch the loss at 0.1, 0.9 and 1.1 times this limit.
 
@@ -236,8 +239,8 @@ axis.set(xlabel="step", ylabel="loss above the lowest", xlim=(0, 50))
 plots.show(figure, alt="Two curves fall; the one above the limit grows for ever.")
 
 # %% [markdown]
-# Two rates lead down, the third explodes. The same rule trains every network of
-# this course.
+# Two rates lead down; above the limit the loss explodes. The same rule, a step
+# against the slope, trains every network of this course.
 
 # %% [markdown]
 # ## 4. How does it learn to say yes or no?
@@ -256,11 +259,12 @@ def draw(n):
 
 # %% [markdown]
 # Nobody sees $\varepsilon$, so the best rule says 1 if $x_1 + x_2 > 0$. How often
-# is it right? Write $s = (x_1+x_2)/\sqrt2$. The point $(s, \varepsilon)$ lies in
-# every direction equally often. The noise flips the label where it lies between the
-# lines $s = 0$ and $\sqrt2 s + \varepsilon = 0$: in two wedges of angle
-# $\arctan(1/\sqrt2)$, out of $2\pi$. So the **Bayes rate**, the ceiling of all
-# models, is $1 - \arctan(1/\sqrt2)/\pi$.
+# is it right? Write $s = (x_1+x_2)/\sqrt2$. Then $s$ and $\varepsilon$ are standard
+# normal, and the point $(s, \varepsilon)$ lies in every direction equally often. The
+# noise flips the label where the point lies between the lines $s = 0$ and
+# $\sqrt2 s + \varepsilon = 0$: in two wedges of angle $\arctan(1/\sqrt2)$, out of
+# $2\pi$. So the **Bayes rate**, the ceiling of all models, is
+# $1 - \arctan(1/\sqrt2)/\pi$.
 
 # %%
 bayes = 1 - np.arctan(1 / np.sqrt(2)) / np.pi
@@ -277,7 +281,7 @@ claim("accuracy of the best rule", simulated, equals=bayes, tolerance=0.002)
 # \frac{\partial L}{\partial w} = \frac1n X^\top(p - y).$$
 #
 # It is the same gradient: mean of error times input. But in code $e^{-z}$ may
-# overflow, and $\log 0$ is infinite. So `exp` gets numbers below zero only, and the
+# overflow, and $\log 0$ is infinite. So `exp` never gets a positive number, and the
 # loss of one example starts from its **logit** $z$:
 #
 # $$\max(z, 0) - zy + \log(1 + e^{-|z|}) .$$
@@ -287,7 +291,8 @@ reveal(linear.sigmoid, linear.binary_cross_entropy, linear.logistic_gradient)
 
 
 # %% [markdown]
-# Never trust a gradient. Nudge each weight both ways, and measure the slope.
+# Never trust a formula for a gradient. Nudge each weight both ways, and measure the
+# slope.
 
 
 # %%
@@ -302,7 +307,8 @@ exact, _ = linear.logistic_gradient(x, y, w, 0.0)
 claim("gradient off by", abs(slopes - exact).max() / abs(exact).max(), at_most=1e-6)
 
 # %% [markdown]
-# **Predict.** How close to the ceiling does the model come on new points?
+# **Predict.** It learns from 2,000 such points. Nearest guess: how far below the
+# ceiling is it on new points, by 1, 5 or 10 in 100?
 
 # %%
 fit_logistic = linear.logistic_regression_gd  # the same loop, with this loss
@@ -364,9 +370,9 @@ claim("AND and OR are learned", wrong["AND"][-1] == wrong["OR"][-1] == 0)
 claim("XOR is not, in 100 passes", min(wrong["XOR"]) > 0)
 
 # %% [markdown]
-# It never will be. A line for XOR needs $b \le 0$, $w_1 + b > 0$, $w_2 + b > 0$ and
-# $w_1 + w_2 + b \le 0$. Add the two in the middle: $w_1 + w_2 + 2b > 0$. With the
-# last, $b > 0$: a contradiction.
+# It never will be. The corner (0, 0) needs $b \le 0$. The corners (1, 0) and (0, 1)
+# need $w_1 + b > 0$ and $w_2 + b > 0$; add them: $w_1 + w_2 + 2b > 0$. But (1, 1)
+# needs $w_1 + w_2 + b \le 0$. Take that away: $b > 0$, a contradiction.
 #
 # The way out is a second layer. XOR is *OR, but not AND*, and each part is a line:
 
@@ -417,7 +423,8 @@ plots.show(figure, alt="A line solves AND and OR; two layers bend a band for XOR
 # %% [markdown]
 # ## 6. How far does each rung climb?
 #
-# All ten digits now. The lowest rung compares an image with the mean of each digit.
+# All ten digits now, and a ladder of five models. The lowest rung compares an image
+# with the mean of each digit.
 
 # %%
 flat_train, flat_test = x_train.reshape(-1, 784), x_test.reshape(-1, 784)
@@ -483,7 +490,8 @@ def train(model, rows, pauses, rate=0.003):
 # %% [markdown]
 # Each network sees all 60,000 images twice.
 #
-# **Predict.** Write down five accuracies, from nearest mean to CNN.
+# **Predict.** Of 100 new digits, how many does each model misread, from nearest mean
+# to CNN? Write down five numbers.
 
 # %%
 pauses = (1_000, 3_000, 10_000, 30_000, 60_000, 100_000, 120_000)
@@ -541,9 +549,9 @@ for name in progress(("softmax", "MLP 256", "CNN"), "sizes"):
     curves[name].append(errors[name])
 
 # %% [markdown]
-# On log-log paper the points lie near straight lines:
-# $\text{error} \approx a\,n^{s}$. Fitting the slope $s$ is linear regression on
-# logarithms.
+# Is there a law? Let $n$ be the number of images, and try $\text{error} \approx
+# a\,n^{s}$. On log-log paper that is a straight line of slope $s$, so linear
+# regression on logarithms finds it.
 
 # %%
 slopes = {name: linear.power_law(sizes, curve)[1] for name, curve in curves.items()}
@@ -569,8 +577,8 @@ plots.show(figure, alt="Four lines fan out to the right; the CNN falls fastest."
 # %% [markdown]
 # Four models, five sizes, and fitted lines. With 100 images the choice of model
 # matters little. Then the lines fan out. Ten times more data cut the CNN's errors
-# to less than half, and help the nearest mean hardly at all. Dots above the right
-# end of their line show a model that nears its floor.
+# to less than half, and help the nearest mean little. The law is rough: where dots
+# end above their line, a model nears its floor.
 #
 # Why? A model with few free numbers can express few functions. A handful of
 # examples picks the best of them, and nothing is left to learn. A flexible model
@@ -615,7 +623,7 @@ claim("at the end, the CNN leads", errors["CNN"] < 0.75 * errors["MLP 256"])
 
 # %% [markdown]
 # **Each budget has its best model, and a larger budget a costlier one.** Kaplan et
-# al. (2020) followed such curves over seven powers of ten.
+# al. (2020) followed such curves for language models over seven powers of ten.
 #
 # That answers the question of this chapter. A rule by hand improves as fast as its
 # programmer. A learned one improves with data and compute, and both kept growing.
@@ -623,8 +631,8 @@ claim("at the end, the CNN leads", errors["CNN"] < 0.75 * errors["MLP 256"])
 # %% [markdown]
 # ## 8. Does the deeper model always win?
 #
-# Tomorrow's highest temperature in Seattle, from four numbers about today. The
-# rivals: linear regression, and a network with two hidden layers.
+# Predict tomorrow's highest temperature in Seattle from four numbers about today.
+# The rivals: linear regression, and a network with two hidden layers.
 
 # %%
 days = data.seattle_weather()
@@ -660,8 +668,8 @@ claim("three years: the same", line / network, at_least=0.95, at_most=1.06)
 # %% [markdown]
 # On 30 days the line wins; on three years they tie. This world is nearly linear,
 # and the network pays for a freedom that it does not need. Stopping early would
-# bring it closer; the line needs no such care. On tables of medium size, trees
-# still beat networks (Grinsztajn et al., 2022). Depth wins where features must be
+# bring it closer; the line needs no such care. On tables of medium size, decision
+# trees still beat networks (Grinsztajn et al., 2022). Depth wins where features must be
 # *found*: in pixels, sound and text. Try the line first.
 #
 # ### Where it is used
@@ -705,7 +713,7 @@ claim("three years: the same", line / network, at_least=0.95, at_most=1.06)
 # %% [markdown]
 # ## Where the tutorials go wrong
 #
-# We ran tutorials on this subject, and numbered what broke.
+# We ran five tutorials, line by line. An E number names one error in them.
 #
 # ### The sign is reversed (E001)
 #
@@ -740,8 +748,8 @@ claim("timid loss over patient loss", timid[-1] / patient[-1], at_least=1.03)
 #
 # ### Labels that are no labels (E005)
 #
-# `np.round` gives −4 … 4. Cross-entropy then has no minimum, and the weights grow
-# for ever. A check says so at once:
+# A tutorial makes labels by `np.round`: they run from −4 to 4. Cross-entropy then has
+# no minimum, and the weights grow for ever. A check says so at once:
 
 # %% tags=["raises-exception"]
 x = rng.normal(size=(100, 2))
@@ -780,14 +788,14 @@ linear.binary_cross_entropy(np.zeros(32), np.zeros((32, 1)))
 # |E011|1,000 steps, no metric|not converged|accuracy, a tolerance|
 # |E034|$y = Xw + b$|that is the prediction|$\hat y$; $y = \hat y + \varepsilon$|
 # |E121|tests at 1.5, trains below 1|extrapolates|test inside the range|
-# |E124|`X_pred`|it is $\hat y$|`y_hat`|
+# |E124|calls predictions `X_pred`|they are $\hat y$|`y_hat`|
 # |E126|half the squared error is *the* loss|one of many; Keras has no ½|say which|
 # |E127|$w = w - \dots$|an assignment; bias forgotten|$\leftarrow$, and $b$|
 # |E039, E187|it simulates the brain|inspired once|Goodfellow et al. (2016)|
 # |E040|born in the 1950s, declined to 2000|dates shifted|section 2|
 # |E041|deep learning replaced neural networks|it *is* neural networks|section 2|
-# |E205|four generations|the "third" means spiking (Maass, 1997)|three waves|
-# |E206|the fourth is used in deep learning|they are one|—|
+# |E205|four generations of networks|the "third" means spiking (Maass, 1997)|three waves|
+# |E206|the fourth is "applied in deep learning"|it is deep learning|section 2|
 # |E048|regression is deep learning|statistics, no hidden layer|sections 3, 4|
 # |E049, E207|speech recognition is NLP|signal first|Graves et al. (2006)|
 # |E069|`tensorflow.keras`|tied to one backend|`import keras`|
@@ -799,12 +807,12 @@ linear.binary_cross_entropy(np.zeros(32), np.zeros((32, 1)))
 # |E135, E220|Theano, CNTK, Caffe|ended 2017, 2019, 2018|section 8|
 # |E136|Facebook develops PyTorch|began it (Paszke et al., 2019)|a foundation|
 # |E139|deep is "advanced"|says nothing|depth learns features|
-# |E186|growth *causes* a lack of data|contradiction|growth helped; limits stay|
+# |E186|more data *causes* a lack of data|contradiction|growth helped; limits stay|
 # |E219|NLP is a method|a field|words of section 8|
 # |E221|Google Cloud ML|renamed|Vertex AI since 2021|
 # |E222|Tesla, Nervana|brand dropped, chip cancelled, 2020|section 8|
 # |E223|"an algorithm implements algorithms"|circular|words of section 8|
-# |E225|one phrase, hundreds of times|broken text|chapter 11|
+# |E225|future trends: one phrase, hundreds of times|broken text|chapter 11|
 
 # %% [markdown]
 # ## Exercises
@@ -893,9 +901,9 @@ check("01.2", bayes_rate)
 # %% [markdown]
 # ### Exercise 01.3: equal or not
 #
-# *10 minutes.* By hand, a network of steps that says 1 where both inputs are
-# *equal*. Give `(W, b, v, c)`: hidden = step(x @ W + b), output = step(hidden @ v +
-# c).
+# *10 minutes.* Choose by hand the weights of a network that says 1 where both inputs,
+# 0 or 1, are *equal*. Give `(W, b, v, c)`. The network is `hidden = step(x @ W + b)`,
+# `output = step(hidden @ v + c)`, with the `step` of section 5.
 
 # %% tags=["exercise"]
 weights_by_hand = ...  # W (2, 2), b (2,), v (2,), c a number
@@ -969,9 +977,10 @@ check("01.4", images_needed)
 # %% [markdown]
 # ### Exercise 01.5: a rung of your own
 #
-# *30 minutes, a small project.* Ask the $k$ nearest training examples, and let them
-# vote. Then run it on 5,000 digits: where does it stand on the ladder, and what
-# does an answer cost?
+# *30 minutes, a small project.* Ask the $k$ nearest training examples, by squared
+# distance, and let them vote. Each example is a row; labels are whole numbers. Then
+# give it 5,000 rows of `flat_train` and 1,000 of `flat_test`: where does it stand on
+# the ladder, and what does an answer cost?
 
 
 # %% tags=["exercise"]

@@ -34,8 +34,8 @@ from keras import layers
 #
 # $$z = \sum_i w_i x_i + b, \qquad a = f(z).$$
 #
-# A weight belongs to a *connection*, the bias to the *unit*. Here $f$ cuts off
-# negative numbers.
+# A weight belongs to a *connection*, the bias to the *unit*. Here $f$ turns negative
+# numbers into 0.
 
 # %%
 x = np.array([2.0, -1.0, 0.5])  # three inputs
@@ -64,9 +64,9 @@ twin = network.build_twin(small)  # the same network in Keras
 claim("parameters", twin.count_params(), equals=15 + 5 + 10 + 2, tolerance=0)
 
 # %% [markdown]
-# Three times five weights and five biases, then five times two and two. Inputs have
-# none; they only arrive. Is this what Keras computes? We ask a network of random
-# sizes.
+# Three times five weights and five biases, then five times two weights and two
+# biases. Inputs have none; they only arrive. Do our layers compute what Keras
+# computes? We ask a network of random sizes.
 
 # %%
 sizes = [int(size) for size in rng.integers(1, 30, 5)]
@@ -81,6 +81,8 @@ claim("largest difference to Keras", difference, at_most=1e-5)
 
 # %% [markdown]
 # ## 2. Why must something bend?
+#
+# So far $f$ was a detail. Is it?
 #
 # **Predict.** Leave out $f$. What can ten layers do that one cannot?
 
@@ -103,7 +105,8 @@ plots.show(network.plot_activations(), alt)
 # **saturate**. ReLU (Nair & Hinton, 2010; Glorot et al., 2011) goes on forever to
 # the right.
 #
-# **Predict.** What is the sigmoid's greatest slope? And its slope at $z = 10$?
+# **Predict.** Read the sigmoid's greatest slope from the figure. How many times
+# smaller is it at $z = 10$: ten, a hundred, or thousands?
 
 # %%
 z = np.linspace(-20, 20, 4001)
@@ -118,10 +121,10 @@ claim("its slope at z = 10", network.slope("sigmoid", 10.0), at_most=5e-5)
 claim("relu of a million", network.activate("relu", 1e6), at_least=1e6)
 
 # %% [markdown]
-# So an activation need not map into a fixed range (E131). What can such bends draw?
-# Take hinges, $\max(0, x - k_i)$: each is flat until its knot $k_i$, then rises. To
-# pass through given points, let each hinge bring the *change* of slope that is due
-# at its knot.
+# ReLU of a million is a million. So "an activation maps into a fixed range" is wrong.
+# What can such bends draw? Take hinges, $\max(0, x - k_i)$: each is flat until its
+# knot $k_i$, then rises. To pass through given points, let each hinge bring the
+# *change* of slope that is due at its knot.
 
 
 # %%
@@ -153,8 +156,8 @@ plots.show(
 )
 
 # %% [markdown]
-# Each hinge bends the line once more, and eight of them already follow the curve.
-# The error falls as width to the power $-2$.
+# Each hinge bends the line once more; eight of them follow the large waves. Twice
+# as many hinges leave a quarter of the error.
 #
 # This is the **universal approximation theorem** at work (Cybenko, 1989; Hornik et
 # al., 1989): one hidden layer, wide enough, comes as close as you like to any
@@ -172,8 +175,8 @@ plots.show(
 # L = \frac1{2n}\sum_i (\hat y_i - y_i)^2.$$
 #
 # For classes, the last layer gives scores $z_k$, the **logits**. Softmax makes them
-# probabilities, and **cross-entropy** charges minus the logarithm of the
-# probability that the true class got:
+# probabilities. **Cross-entropy** charges minus the logarithm of the probability
+# that the true class got; $y_k$ is 1 for this class, else 0:
 #
 # $$p_k = \frac{e^{z_k}}{\sum_j e^{z_j}}, \qquad L = -\sum_k y_k \log p_k.$$
 #
@@ -243,13 +246,14 @@ for name in ["binary_crossentropy", "categorical_crossentropy"]:
 #
 # If all weights of a layer are equal, all its units compute the same, get the same
 # corrections, and stay equal forever. Weights must differ: they start random. How
-# large? With inputs of mean square $q$ and independent weights of mean 0,
+# large? Call the mean square $q$ of the inputs $a_i$ the signal's *power*. With
+# independent weights of mean 0,
 #
 # $$\operatorname{Var}[z_j] = \sum_{i=1}^n \operatorname{Var}[w_{ij}]\,
 # \mathrm E[a_i^2] = n \operatorname{Var}[w]\, q.$$
 #
-# Every layer multiplies the signal's power by $n\operatorname{Var}[w]$, and ReLU
-# keeps half of it. Glorot & Bengio (2010) chose $\operatorname{Var}[w] = 2 /
+# Every layer multiplies the power by $n\operatorname{Var}[w]$, and ReLU keeps half
+# of it. Glorot & Bengio (2010) chose $\operatorname{Var}[w] = 2 /
 # (n_\text{in} + n_\text{out})$ for tanh; He et al. (2015) chose $2 / n_\text{in}$
 # to make up for ReLU's half.
 #
@@ -268,7 +272,8 @@ alt = "Power through 20 layers: large explodes, glorot fades, he is level."
 plots.show(network.plot_powers(powers), alt)
 
 # %% [markdown]
-# The power of the signal, layer by layer; zeros are drawn at the bottom.
+# The power of the signal, layer by layer. Power 0 has no logarithm; it is drawn at
+# the bottom.
 
 # %%
 claim("he: power after 20 layers", powers["he"][20], at_least=0.03, at_most=30)
@@ -291,9 +296,9 @@ claim("share of saturated tanh units", stuck, at_least=0.8, at_most=0.92)
 # %% [markdown]
 # ## 5. What is wrong with this table?
 #
-# Now the craft. These are cars sold in the USA from 1970 to 1982 (Ramos & Donoho,
-# 1983). Our question: how many miles does a car go on a gallon? Step 1 of 5 is to
-# **prepare** the data.
+# Now the craft: prepare, build, train, evaluate, improve. These are cars sold in the
+# USA from 1970 to 1982 (Ramos & Donoho, 1983). Our question: how many miles does a
+# car go on a gallon? Step 1 of 5 is to **prepare** the data.
 
 # %%
 rows = data.cars()
@@ -314,9 +319,10 @@ reveal(craft.clean_cars)
 # becomes a hole. An odd but true car stays. An *outlier* is a reason to look, not
 # to delete.
 #
-# Does it work? We add dirt that we know: forty copies, and a weight given in tons.
+# Does it work? We add dirt that we know: forty copies, and a new car whose weight is
+# in tons.
 #
-# **Predict.** How many rows should be left, compared with the clean table? And what
+# **Predict.** How many rows more than in the clean table should be left? And what
 # does a second cleaning change?
 
 # %%
@@ -379,9 +385,9 @@ claim("spoiled test rows change no statistic", np.array_equal(*means))
 # What if one forgets? Here is **leakage** at its plainest. Label the cars by
 # tossing a coin. Invent 2000 random columns and keep the 40 that go best with the
 # label. One assistant chooses them on all rows, the other on the training rows.
-# Both then fit and test properly.
+# Both then fit on training rows and test on test rows.
 #
-# **Predict.** How often does each predict a coin?
+# **Predict.** On the test rows, how often is each right about the coin?
 
 # %%
 coin = rng.choice([-1.0, 1.0], len(cars))
@@ -408,8 +414,9 @@ claim("chosen on training rows", hits[1], at_least=0.35, at_most=0.65)
 reveal(craft.build_mlp)
 
 # %% [markdown]
-# (`rate` and `decay` wait for section 7.) Step 3 is to **train**. Miles per gallon
-# are scaled too, with the training rows' mean and deviation.
+# (`rate` and `decay` wait for section 7.) Step 3 is to **train**. The origin, a word,
+# becomes three columns of 0 and 1: *one-hot*. Miles per gallon are scaled too, with
+# the training rows' mean and deviation.
 
 
 # %%
@@ -431,7 +438,8 @@ history = fit(model, inputs[train], target[train], "mse", epochs=30)
 # best linear formula. We mean to improve later, so the validation rows judge; the
 # test rows stay closed.
 #
-# **Predict.** How many miles off is always saying the median? And the network?
+# **Predict.** How many miles per gallon off, on average, is *always the median*? And
+# the network?
 
 # %%
 line = inputs @ np.linalg.lstsq(inputs[train], miles[train], rcond=None)[0]
@@ -443,9 +451,9 @@ claim("linear", off["linear"], at_most=3.7)
 claim("network", off["network"], at_most=3)
 
 # %% [markdown]
-# Now a question with classes: where was a car built? We may ask its miles too, but
-# no longer its origin. We shall choose nothing by the answer, so here the test rows
-# may speak.
+# Now another question, with classes: where does a car come from? Its miles become an
+# input, its origin the answer. We shall choose nothing by this result, so here the
+# test rows may speak.
 
 # %%
 known = np.column_stack([x, target])  # (cars, 7)
@@ -455,7 +463,8 @@ by_scores = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
 history = fit(classifier, known[train], origin[train], by_scores, 5e-3, epochs=40)
 
 # %% [markdown]
-# **Predict.** Five of eight cars are American. How accurate is *always American*?
+# **Predict.** Five of eight cars are American, so *always American* is right five
+# times of eight. How much better is the network? Which origin does it miss most?
 
 # %%
 chances = network.softmax(craft.outputs_of(classifier, known[test]))  # (cars, 3)
@@ -581,7 +590,7 @@ claim("early stopping reads more", runs["early stopping"][0] - plain, at_least=0
 
 # %% [markdown]
 # First the network learns digits, then it learns dice, and forgets digits over it.
-# Early stopping takes the peak and costs nothing. Weight decay learns far less by
+# Early stopping takes the peak and saves epochs. Weight decay learns far less by
 # heart, but what that gains on new digits differs from seed to seed, down to almost
 # nothing: its strength $\lambda$ has to be chosen too.
 #
@@ -604,7 +613,8 @@ for _ in progress(range(5), "random search"):
 claim("no attempt saw a sealed row", all(np.isfinite(a[0]) for a in attempts))
 
 # %% [markdown]
-# **Predict.** The winner's validation error: is it a fair guess of its test error?
+# **Predict.** The winner's validation error: is it a fair guess of its test error,
+# too low or too high?
 
 # %%
 best, winner = min(attempts, key=lambda attempt: attempt[0])
@@ -616,7 +626,7 @@ claim(
 )
 
 # %% [markdown]
-# Not quite. It is the smallest of five noisy numbers, so it flatters on average.
+# Too low, on average: it is the smallest of five noisy numbers.
 # Only rows that took no part in any choice give an honest figure, and they give it
 # once.
 
@@ -679,10 +689,13 @@ claim("cached, then shuffled: a new order", first != second)
 
 # %% [markdown]
 # So: read, `cache`, `shuffle`, `batch`, `prefetch`. On other backends
-# `keras.utils.PyDataset` does the same with Python workers.
+# `keras.utils.PyDataset` reads ahead with Python workers.
 
 # %% [markdown]
 # ## Where the tutorials go wrong
+#
+# An E number names one error in the five tutorials. (E131: an activation need not map
+# into a fixed range, section 2.)
 #
 # **Preprocessing in place** (E063). The cell is run twice, as happens in notebooks.
 
@@ -695,8 +708,8 @@ for _ in range(2):
 claim("deviation after two runs", pixels.std(), at_most=0.002)
 
 # %% [markdown]
-# It should be 0.29. The mend is a pure function of the raw data: run it as often as
-# you like.
+# It should be $1/\sqrt{12}$, that of numbers spread evenly over $[0, 1]$. The mend is
+# a pure function of the raw data: run it as often as you like.
 
 # %%
 once, twice = (craft.preprocess(raw, statistics) for _ in range(2))
@@ -827,8 +840,8 @@ check("02.2", draw)
 # ### Exercise 02.3: min-max without a leak
 #
 # 8 minutes. Scale each column to $[0, 1]$ by $(x - \min) / (\max - \min)$. Return
-# the scaled training rows and the scaled new rows. A column may be constant in
-# training.
+# the scaled training rows and the scaled new rows. If a column is constant in
+# training, only subtract its minimum.
 
 
 # %% tags=["exercise"]

@@ -20,13 +20,13 @@ loss.backward()
 plots.show(backprop.draw_graph(loss), alt="A graph from w, x, b, y to the loss.")
 
 # %% [markdown]
-# Black numbers run to the right: values, up to the loss. Red numbers run back to
-# the left: how fast the loss grows with the value above. Raise $w$ by a tiny bit,
-# and the loss grows by six times that bit. Six is the **blame** of $w$: its slope,
-# or partial derivative. All blame together is the **gradient**.
+# In each box is a value; they run to the right, up to the loss. Under it, in orange,
+# is how fast the loss grows with this value; these run back to the left. Raise $w$
+# by a tiny bit, and the loss grows by six times that bit. Six is the **blame** of
+# $w$: its slope, or partial derivative. All blame together is the **gradient**.
 #
-# This chapter finds the red numbers: for one weight, for a hundred thousand, and at
-# the cost of little more than the black ones.
+# This chapter finds the orange numbers: for one weight, for a hundred thousand, and
+# at the cost of little more than the values.
 
 # %% [markdown]
 # ## Recall
@@ -82,10 +82,10 @@ axis.set(xlabel="step h", ylabel="mean error of the slope")
 plots.show(figure, alt="Two V-shaped curves: errors fall with the step, then rise.")
 
 # %% [markdown]
-# Errors of both formulas: two forces, one on each arm of the V. On the right the
-# curve bends away within the step: that error is $\propto h$ for one side, $\propto
-# h^2$ for two. On the left, subtracting two nearly equal numbers leaves only
-# rounding: $\propto 10^{-16}/h$. Two sides are worth their price.
+# The errors of both formulas. Each arm of the V has its own cause. On the right the
+# curve bends within the step: that error grows as $h$ for one side, as $h^2$ for
+# two. On the left, two nearly equal numbers are subtracted, and rounding in their
+# 16th digit remains: it grows as $10^{-16}/h$. Two sides are worth their price.
 #
 # Now a network, and the weights of its first layer. As in chapter 02, it is a list
 # of (weights, bias, activation), one a layer.
@@ -111,8 +111,8 @@ blame = nudge_first_weights(layers, x, labels)  # (4, 5), as the weights
 print(f"{layers[0][0].shape} weights, {blame.shape} slopes")
 
 # %% [markdown]
-# Are they right? Then a step of length $\varepsilon$ against them lowers the loss
-# by $\varepsilon$ times their length.
+# Are they right? Then a small step of length $\varepsilon$ against the gradient
+# lowers the loss by $\varepsilon$ times the gradient's length.
 
 # %%
 length = np.linalg.norm(blame)
@@ -142,7 +142,7 @@ claim("fall, predicted / seen", 1e-4 * length / fall, equals=1, tolerance=0.01)
 # \frac{\partial e}{\partial v} \cdot \frac{\partial v}{\partial u} \cdot
 # \frac{\partial u}{\partial w} = 2e \cdot 1 \cdot 1 \cdot x.$$
 #
-# **Predict.** Is the blame of the target $y$ positive or negative?
+# **Predict.** Do not look back: is the blame of the target $y$ positive or negative?
 
 # %%
 w, x, b, y = 2.0, 3.0, -1.0, 4.0
@@ -152,8 +152,8 @@ nudged = numerical_gradient(lambda p: (p[0] * x + p[1] - p[2]) ** 2, [w, b, y])
 claim("by hand against nudging", relative_error(by_hand, nudged), at_most=1e-6)
 
 # %% [markdown]
-# By hand and by nudging agree, and they are the red numbers of the first picture.
-# The blame of $y$ is negative: a higher target would have been closer.
+# Hand and nudging agree, and give the orange numbers of the first picture. The blame
+# of $y$ is negative: a higher target would have been closer.
 #
 # What if a number is used more than once? Take $f(x)
 # = x \tanh(x) + x$. A nudge of $x$ reaches $f$ on three paths, and their effects
@@ -179,11 +179,11 @@ claim("sum over the paths, error", abs(sum(paths) - x.grad), at_most=1e-3)
 claim("last path forgotten, error", abs(sum(paths[:2]) - x.grad), at_least=0.9)
 
 # %% [markdown]
-# The whole rule: *multiply along a path, add over all paths*. But twenty layers of
-# $x + x$ have $2^{20}$ paths. Nobody walks them all. The trick of **reverse mode**
-# (Linnainmaa, 1976) is to sweep the graph once, backward. When we come to a number,
+# The whole rule: *multiply along a path, add over all paths*. But do `x = x + x`
+# twenty times, and there are $2^{20}$ paths. Nobody walks them all. **Reverse mode**
+# (Linnainmaa, 1976) sweeps the graph once, backward. When we come to a number,
 # everything that used it has had its turn, so its own blame is complete. It hands
-# on to each of its parents:
+# on to each of its parents, the numbers it was made from:
 #
 # $$\text{blame of parent} \mathrel{+}=
 # \text{local derivative} \times \text{own blame}.$$
@@ -261,8 +261,8 @@ claim("slope through 10,000 steps", first.grad, equals=2.718, tolerance=0.001)
 # %% [markdown]
 # ## 4. What does blame look like for a whole layer?
 #
-# One Python object a number is slow. A layer does the same to many numbers at once,
-# so its blame comes in matrices. Take $z = aW + b$, $\hat a = f(z)$, with 8
+# One Python object for each number is slow. A layer does the same to many numbers at
+# once, so its blame comes in matrices. Take $z = aW + b$, $\hat a = f(z)$, with 8
 # examples, 4 inputs, 3 units. Write
 #
 # $$\delta = \frac{\partial L}{\partial z} =
@@ -440,13 +440,13 @@ for (top, bottom), i in zip(axes.T, wrong, strict=True):
 plots.show(figure, alt="Misread digits; below each, the pixels that are to blame.")
 
 # %% [markdown]
-# Above, digits that it misreads. Below, blame: ink on orange pixels makes the
-# mistake worse, ink on purple ones would mend it.
+# Above, digits that it misreads. Below, blame: more ink on orange pixels makes the
+# loss worse, on purple ones better.
 #
-# Is that real? Change every pixel by 0.1: with a random sign, or with the sign of
-# its blame (Goodfellow et al., 2015).
+# Is that real? Change every pixel, a number from 0 to 1, by 0.1: with a random sign,
+# or with the sign of its blame (Goodfellow et al., 2015).
 #
-# **Predict.** Which hurts more, and how much?
+# **Predict.** How many of 100 digits does it still read, after either change?
 
 # %%
 blamed = x_test + 0.1 * np.sign(pixel_blame)
@@ -455,16 +455,15 @@ claim("accuracy after random nudges", accuracy(at_random, trained), at_least=0.9
 claim("accuracy after blamed nudges", accuracy(blamed, trained), at_most=0.3)
 
 # %% [markdown]
-# Random changes hardly matter. Changes of the same size along the blame ruin it:
-# the gradient knows exactly where the network is weak.
+# Random changes hardly matter. Changes of the same size along the blame ruin it: the
+# gradient shows where the network is weak.
 
 # %% [markdown]
 # ## 6. Does `fit` do anything else?
 #
-# Keras hides the loop. Here it is in the open: choose a loss, get the gradient,
-# update.
-#
-# Three ways, one start, the same 100 batches: this loop, `fit`, and our NumPy.
+# Keras hides the loop. Below it is in the open: choose a loss, get the gradient,
+# update. Then three ways go from one start through the same 100 batches: this loop,
+# `fit`, and our NumPy.
 
 # %%
 looped, fitted = network.build_twin(start), network.build_twin(start)
@@ -481,8 +480,8 @@ for step in range(100):
         v.assign_sub(0.25 * slope)
 
 # %% [markdown]
-# **Predict.** 101,770 weights, 100 steps. By how much will the three results
-# differ?
+# **Predict.** 101,770 weights, 100 steps. Where will the three results differ: in
+# the second digit, in the seventh, or nowhere?
 
 # %%
 fitted.compile(keras.optimizers.SGD(0.25), loss_function)
@@ -510,12 +509,10 @@ claim("fit against NumPy", np.abs(by_fit - by_hand).max(), at_most=1e-5)
 # $$\delta^{(l)} = \big(\delta^{(l+1)} W^{(l+1)\top}\big) \odot f'(z^{(l)}).$$
 #
 # Thirty factors well below 1 leave nothing, thirty well above 1 explode. How large
-# is one? If weights are independent with mean 0, squares add up, and $\|\delta\|$
-# changes by about
+# is one factor? If weights are independent with mean 0, squares add up. In a layer
+# of $n$ units the length $\|\delta\|$ is multiplied by about
 #
-# $$\sqrt{n \operatorname{Var}[w]\; \mathrm E[f'(z)^2]}$$
-#
-# in a layer of $n$ units.
+# $$\sqrt{n \operatorname{Var}[w]\; \mathrm E[f'(z)^2]}.$$
 #
 # The slopes $f'$ come first.
 #
@@ -562,8 +559,8 @@ claim("blame left, large sums", far, at_most=0.1)
 # activations against three starts, in 30 layers of 100 units, and the formula
 # beside them.
 #
-# **Predict.** Sigmoid's best slope is ¼. What is left of the blame after 30 layers
-# if the weights keep lengths (glorot)?
+# **Predict.** Sigmoid's best slope is ¼. Which power of ten is left of the blame
+# after 30 layers, if the weights themselves keep lengths (glorot)?
 
 # %%
 names, schemes = ("sigmoid", "tanh", "relu"), ("glorot", "he", "large")
@@ -595,11 +592,11 @@ plots.show(figure, alt="Length of δ by layer: sigmoid fades, ReLU with he is fl
 
 # %% [markdown]
 # Length of the blame (marks) and the formula (lines); read them from right to left,
-# as blame goes. Sigmoid with common weights **vanishes**, large weights under tanh
-# and ReLU **explode**. Glorot & Bengio (2010) balance tanh, He et al. (2015) ReLU:
-# their variances are those that make the factor about 1. The cause is the product,
-# slopes *and* weights (Bengio et al., 1994): with large weights even sigmoid stays
-# level.
+# as blame goes. Under sigmoid with common weights it **vanishes**; with large
+# weights, under tanh and ReLU, it **explodes**. Glorot & Bengio (2010) balance tanh,
+# He et al. (2015) ReLU: their variances make the factor about 1. The cause is the
+# product, slopes *and* weights (Bengio et al., 1994): with large weights even
+# sigmoid stays level.
 #
 # Does it matter? Two networks of 20 layers, the same start, a fifth of MNIST.
 
@@ -617,8 +614,8 @@ for name, bounds in [("sigmoid", {"at_most": 0.2}), ("tanh", {"at_least": 0.6})]
 # %% [markdown]
 # ## 8. What does a gradient cost?
 #
-# Every line of a graph carries one local derivative, and a sweep multiplies once a
-# line. But there are two ways to sweep.
+# Each line of a graph carries one local derivative, and a sweep multiplies once for
+# each line. But there are two ways to sweep.
 #
 # **Forward mode** starts at *one input*: how fast does everything move if this
 # input moves at speed 1? One sweep gives the slopes of all results by that input.
@@ -634,8 +631,8 @@ def loss_of_values(weights):
 
 
 # %% [markdown]
-# **Predict.** The number of weights doubles. What happens to the products of either
-# mode?
+# **Predict.** The number of weights doubles. By which factor does the number of
+# products grow, in either mode, if all slopes are wanted?
 
 # %%
 rng = np.random.default_rng(seed(10))
@@ -657,7 +654,7 @@ claim("both modes agree", relative_error(forward, reverse), at_most=1e-12)
 claim("time, forward / reverse", slow / fast, at_least=20)
 
 # %% [markdown]
-# Reverse mode doubles, with the graph. Forward mode sweeps that graph once a
+# Reverse mode doubles, with the graph. Forward mode sweeps that graph once for each
 # weight: twice the weights, four times the work. With one input and many outputs it
 # is the other way round (Griewank & Walther, 2008; Baydin et al., 2018).
 #
@@ -679,7 +676,7 @@ claim("gradient / loss", more / loss_costs, at_most=2)
 # %% [markdown]
 # ## Where the tutorials go wrong
 #
-# We collected tutorials on this subject, ran them, and numbered what broke.
+# We ran five tutorials, line by line. An E number names one error in them.
 #
 # ### A scalar rule in matrix dress (E071)
 #
@@ -840,8 +837,8 @@ check("03.2", sine)
 # ### Exercise 03.3: a judge of gradients
 #
 # *20 minutes.* Someone hands you a function `f` of an array and a function
-# `gradient`. Is it the gradient of `f` at `x`? Nudge, compare, return True or
-# False. Values may be tiny or huge: a judge must not care.
+# `gradient`. Is it the gradient of `f` at `x`? Nudge, compare, return True or False.
+# Slopes may be tiny or huge, so accept a *relative* error up to 0.001.
 
 
 # %% tags=["exercise"]
@@ -885,9 +882,9 @@ check("03.3", is_gradient)
 # %% [markdown]
 # ### Exercise 03.4: blame at a yes-or-no output
 #
-# *15 minutes.* One unit, $p = \sigma(z)$, labels 0 or 1, the mean over the batch of
-# $-y \log p - (1 - y) \log(1 - p)$. Give the blame of $z$, safe for $z = \pm
-# 10{,}000$.
+# *15 minutes.* One unit says $p = \sigma(z)$; the labels $y$ are 0 or 1. The loss is
+# the mean over the batch of $-y \log p - (1 - y) \log(1 - p)$. Give the blame of $z$.
+# It must be safe for $z = \pm 10{,}000$.
 
 
 # %% tags=["exercise"]
@@ -928,8 +925,9 @@ check("03.4", sigmoid_blame)
 # %% [markdown]
 # ### Exercise 03.5: find three mistakes
 #
-# *30 minutes.* Two layers, a squared error averaged over *all* numbers, a gradient
-# that trains, badly. Mend it. Use a judge, from the top layer down.
+# *30 minutes.* Two layers, and a squared error averaged over *all* numbers. This
+# gradient trains, but badly. Mend its three mistakes. Use a judge, such as exercise
+# 03.3, from the top layer down.
 #
 # ```python
 # a = np.tanh(x @ w1 + b1)  # (batch, hidden)

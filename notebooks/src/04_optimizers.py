@@ -1,6 +1,6 @@
 # %% [markdown]
-# Five optimizers start at the white circle. Dark means a low loss. Which one gets
-# there first?
+# Five optimizers start at the circle. Dark means a low loss. Which one reaches the
+# lowest point first?
 
 # %%
 import keras
@@ -48,7 +48,8 @@ display({"image/png": film, "text/plain": alt}, metadata=about, raw=True)
 # ## 1. How large may a step be?
 #
 # **Gradient descent** takes a step against the gradient $g$, as long as the
-# gradient times the **learning rate** $\alpha$:
+# gradient times the **learning rate** $\alpha$. (Papers on optimizers write
+# $\alpha$ for what was $\eta$ so far.)
 #
 # $$w \leftarrow w - \alpha\, g$$
 #
@@ -87,8 +88,9 @@ def curves(axis, lines, **words):  # each named at its end
 # **Predict.** Which of the 20 curvatures decides where the path begins to
 # diverge?
 #
-# We look for that rate without using theory: is the last step's distance larger
-# than the one before? Then halve the interval, 30 times.
+# We look for that rate without theory. The limit lies between two rates; try the
+# one in the middle. Does the distance grow in the last step? Then the limit lies
+# below. Halve the interval so, 30 times.
 
 # %%
 low, high = 0.0, 4.0
@@ -194,11 +196,11 @@ slope = np.polyfit(np.log(batches), np.log(noises), 1)[0]
 claim("slope of noise against batch size", slope, equals=-0.5, tolerance=0.05)
 
 # %% [markdown]
-# Four times as large: noise falls as $1/\sqrt B$, while the cost grows as $B$.
-# Small batches buy precision cheaply, large ones dearly.
+# Four times as large: noise falls as $1/\sqrt B$, while the cost grows as $B$. The
+# first examples buy precision cheaply, the later ones dearly.
 #
-# **Predict.** Each run below sees 20,000 digits, in batches of 10,000, 1000 or
-# 100. Which one ends lowest?
+# **Predict.** Each run below sees 20,000 digits, in batches of 10,000, of 1000
+# or of 100. Which one ends lowest?
 
 
 # %%
@@ -295,7 +297,9 @@ plots.show(figure, alt="Steps grow as κ for descent, as its root for the ball."
 # (Sutskever et al., 2013).
 #
 # Some texts write momentum as a moving average, $m \leftarrow \beta m + (1-\beta)
-# g$, $w \leftarrow w - \alpha m$. **Predict.** Which heavy ball is the same path?
+# g$, $w \leftarrow w - \alpha m$.
+#
+# **Predict.** With which rate does our heavy ball take the same path?
 
 # %%
 run = {"gradient": bowl, "w": np.ones(20), "num_steps": 50}
@@ -304,11 +308,11 @@ mean = opt.minimize(opt.ema_momentum, learning_rate=0.1, corrected=False, **run)
 claim("ball at α(1 - β) minus mean at α", np.abs(ball - mean).max(), at_most=1e-9)
 
 # %% [markdown]
-# The one with $\alpha(1-\beta)$: a moving average needs ten times the rate for
+# With $\alpha(1-\beta)$. So a moving average needs ten times the rate for
 # $\beta=0.9$.
 #
-# Is ours the momentum of Keras? Both shall take 200 steps on a bumpy bowl, and we
-# note the largest difference on the way.
+# Is ours the momentum of Keras? Both take 200 steps on a bumpy bowl, and we note
+# the largest difference on the way.
 
 # %%
 reveal(opt.gap_to_keras)
@@ -331,9 +335,10 @@ claim("SGD, momentum, Nesterov: gap to Keras", largest, at_most=1e-6)
 # %% [markdown]
 # ## 4. Can every weight have its own rate?
 #
-# A rare word moves its weights once in a thousand steps; a bias moves at each.
-# One rate for both is a poor compromise. **AdaGrad** (Duchi et al., 2011) divides
-# by the root of all squared gradients so far, weight by weight:
+# In a network that reads text, the weights of a rare word get a gradient once in a
+# thousand steps, a bias at each. One rate for both is a poor compromise.
+# **AdaGrad** (Duchi et al., 2011) divides by the root of all squared gradients so
+# far, weight by weight:
 #
 # $$G \leftarrow G + g \odot g, \qquad
 # w \leftarrow w - \frac{\alpha}{\sqrt{G+\epsilon}} \odot g$$
@@ -346,8 +351,8 @@ claim("SGD, momentum, Nesterov: gap to Keras", largest, at_most=1e-6)
 reveal(opt.adagrad, opt.rmsprop)
 
 # %% [markdown]
-# **Predict.** A gradient is 1 for 100 steps, then 0.01 for 300 more. How long are
-# the steps of each afterwards?
+# **Predict.** A gradient is 1 for 100 steps, then 0.01 for 300 more. The steps
+# shrink. Whose steps grow back, AdaGrad's, RMSprop's or both?
 
 
 # %%
@@ -371,8 +376,8 @@ plots.show(figure, alt="After the drop AdaGrad stays small; RMSprop recovers.")
 # %% [markdown]
 # Step lengths on a log scale; the gradient drops at step 100. AdaGrad never
 # forgets: it slows down for good, which suits sparse data and hurts long
-# training. RMSprop forgets within about 90 steps and is back at the learning
-# rate. To both, a loss multiplied by 1000 looks the same.
+# training. RMSprop forgets within about 90 steps; its steps are again as long as
+# the learning rate.
 #
 # Keras agrees, also for *centered* RMSprop, which divides by the spread of recent
 # gradients instead of their size, and for RMSprop with momentum:
@@ -413,16 +418,17 @@ for size in (1e-3, 1e6):
     claim(f"first step / rate, gradient {size:g}", first, equals=1, tolerance=0.01)
 
 # %% [markdown]
-# One learning rate, always. That is why $\alpha=0.001$ is such a good first
-# guess.
+# One learning rate, whatever the gradient. So Adam's rate is a length, and a first
+# guess carries over from one loss to another.
 #
 # Reddi et al. (2018) found a game where Adam walks the wrong way. The slope is
 # +3, −1, −1, again and again, and $w$ must stay in $[-1, 1]$. Three rounds add up
-# to +1, so −1 is the best place. Their mend, **AMSGrad**, divides by the
-# *largest* $v$ so far.
+# to +1, so −1 is the best place. Here Adam averages no gradients ($\beta_1=0$) and
+# forgets fast ($\beta_2=0.1$). Their mend, **AMSGrad**, divides by the *largest*
+# $v$ so far.
 #
-# **Predict.** Why might dividing by a quickly forgotten $v$ reverse the
-# direction?
+# **Predict.** How long, in learning rates, is Adam's step for +3? And for each −1?
+# Which side wins?
 
 
 # %%
@@ -450,16 +456,16 @@ plots.show(figure, alt="Adam climbs to +1, the worst point; AMSGrad falls to −
 # %% [markdown]
 # Adam rises to +1, AMSGrad sinks to −1. The large slope enters its own divisor
 # and comes out as a step of about one rate. Two small slopes divide by a $v$ that
-# has forgotten it, and outvote it. So short a memory ($\beta_2=0.1$) is rare; in
-# section 7 the two will hardly differ.
+# has forgotten it, and outvote it. So short a memory is rare; in section 7 the two
+# will hardly differ.
 #
-# A second weakness: **weight decay**. Pulling weights to 0 by adding $\lambda w$
-# to the gradient sends the pull through Adam's division too. **AdamW**
-# (Loshchilov & Hutter, 2019) shrinks the weights directly: $w \leftarrow w -
-# \alpha\lambda w$.
+# A second weakness: **weight decay** of strength $\lambda$. Pulling weights to 0 by
+# adding $\lambda w$ to the gradient sends the pull through Adam's division too.
+# **AdamW** (Loshchilov & Hutter, 2019) shrinks the weights directly: $w \leftarrow
+# w - \alpha\lambda w$.
 #
-# **Predict.** Two weights start at 1. The first sees gradients ±10, the second
-# ±0.1. Which one does the added $\lambda w$ shrink more?
+# **Predict.** Two weights start at 1. The first sees gradients ±10 in turn, the
+# second ±0.1. Which one does the added $\lambda w$ shrink more?
 
 # %%
 signs = np.tile([[10, 0.1], [-10, -0.1]], (150, 1))  # (300, 2)
@@ -495,11 +501,14 @@ plots.show(figure, alt="Five paths over a valley, a bent valley and a saddle.")
 # zigzags across, then creeps; momentum swings. AdaGrad, RMSprop and Adam leave
 # with equal steps along and across, because each coordinate is divided by its own
 # size. *Banana* (Rosenbrock, 1960): the floor is bent and nearly flat, and the
-# ball gets furthest. RMSprop rattles between the walls, since its steps never get
-# shorter than its rate.
+# ball gets furthest. RMSprop rattles between the walls, since its steps stay about
+# as long as its rate.
 #
-# *Saddle*: the start lies a thousandth beside the ridge, where the gradient
-# nearly vanishes. What if it were a millionth?
+# *Saddle*: the start lies a thousandth beside the ridge, where the slope to the
+# side nearly vanishes.
+#
+# **Predict.** What if it were a millionth? Who needs many more steps to leave the
+# ridge, gradient descent or RMSprop?
 
 
 # %%
@@ -579,7 +588,7 @@ plots.show(figure, alt="Accuracy by optimizer and rate: a good band in every row
 # own best rate, several seeds.
 #
 # **Predict.** Ten runs differ only in their random start and batches. Do they
-# differ less than two optimizers do?
+# differ less than two optimizers do? (Each gets a rate a little below its best.)
 
 # %%
 chosen = {"gradient descent": 0.3, "momentum": 0.1, "Adam": 0.01}
@@ -611,7 +620,8 @@ plots.show(figure, alt="Ten runs each: rows are as wide as they lie apart.")
 # gently (Loshchilov & Hutter, 2017). *One-cycle* does both with cosines (Smith &
 # Topin, 2019).
 #
-# **Predict.** Does a cosine always end lower than its peak rate held constant?
+# **Predict.** Does a cosine always end with a lower loss than its peak rate held
+# constant? Think of a modest peak, then of a large one.
 
 # %%
 plans = {
@@ -655,7 +665,8 @@ plots.show(figure, alt="Three schedules, and their final losses at two peak rate
 # \leftarrow g\cdot\min(1, c/\lVert g\rVert)$. Cutting each component to $[-c, c]$
 # is cheaper, and bends it.
 #
-# **Predict.** What is left of the accuracy 100 steps after the accident?
+# **Predict.** 100 steps after the accident, how many of 100 new digits does the
+# network read without clipping? And with it?
 
 
 # %%
@@ -669,14 +680,15 @@ claim("accuracy at the end, clipped", accuracy(clipped[-1]), at_least=0.85)
 claim("lost without", accuracy(clipped[-1]) - accuracy(bare[-1]), at_least=0.1)
 
 # %% [markdown]
-# One bad batch undoes a hundred good ones. Clipped, it costs one bad step. In
-# Keras, `clipnorm` treats each weight array by itself; `global_clipnorm` takes
-# all as one vector and so keeps the direction. The tests of this course hold ours
-# and theirs together, as they do with the cosine. Chapter 06 will need clipping
-# again.
+# A hundred good batches do not repair what one bad batch broke. Clipped, it costs
+# one bad step. In Keras, `clipnorm` treats each weight array by itself;
+# `global_clipnorm` takes all as one vector and so keeps the direction. Chapter 06
+# will need clipping again.
 
 # %% [markdown]
 # ## Where the tutorials go wrong
+#
+# An E number names one error in the five tutorials.
 #
 # **The forgotten sum (E075).** One text prints AdaGrad as $w \leftarrow w -
 # \frac{\alpha}{\sqrt{G+\epsilon}}\,g$ and never adds to $G$. Then $G$ stays 0,
@@ -706,7 +718,8 @@ claim("RMSprop with its average: distance left", abs(fast), at_most=0.01)
 
 # %% [markdown]
 # **Momentum that brakes (E074).** The moving average is printed as *the*
-# momentum, to be used at the old rate and without correction.
+# momentum, to be used at the old rate and without correction. Is it faster than no
+# momentum at all?
 
 # %%
 plain = opt.minimize(opt.sgd, bowl, np.ones(20), 50)[-1]
@@ -782,8 +795,8 @@ check("04.1", momentum_step)
 # %% [markdown]
 # ### Exercise 04.2: an average without a bias
 #
-# 10 minutes. Keep a moving average of `values` that starts at 0. Return its
-# corrected value after each of them.
+# 10 minutes. Keep a moving average $m$ of `values`, as Adam does; it starts at 0.
+# After each value report $m$, corrected for that start.
 
 
 # %% tags=["exercise"]

@@ -16,7 +16,7 @@ plots.show(figure, alt="A seven, nine of its pixels, nine weights, a map of sums
 
 # %% [markdown]
 # Nine pixels, times nine weights, summed: one cell of a map. The window visits
-# every place and keeps its weights. Blue cells found ink above paper, red ones
+# every place and keeps its weights. Blue cells found ink above paper, red cells
 # paper above ink. This chapter builds such maps, stacks them into networks, and
 # measures what the sharing buys.
 
@@ -39,17 +39,17 @@ plots.show(figure, alt="A seven, nine of its pixels, nine weights, a map of sums
 # %% [markdown]
 # ## 1. Why should weights be shared?
 #
-# Ink ends in an edge at the top of a digit, and at its bottom. A dense layer has
-# other weights at each place: what it learned at the top, it must learn again at
-# the bottom.
+# A digit has edges of ink at its top and at its bottom. A dense layer has different
+# weights at each place: what it learned at the top, it must learn again at the
+# bottom.
 #
 # Two assumptions help. **Locality**: a unit needs to see a small window only.
 # **Sharing**: what is worth finding here is worth finding everywhere. Say the
 # window is 3 pixels wide and 3 high. On a digit of 28 by 28 it has 26 by 26 places.
 # And say we look for 32 patterns at each.
 #
-# **Predict.** A dense layer with these outputs has 17 million parameters. How much
-# of the saving is due to locality, how much to sharing?
+# **Predict.** A dense layer with these outputs has 17 million parameters. Which
+# saves more: locality or sharing? By what factor?
 
 # %%
 pixels, places, patterns = 28 * 28, 26 * 26, 32
@@ -65,14 +65,14 @@ claim("Conv2D shares its weights", layer.count_params() == shared)
 
 # %% [markdown]
 # Locality divides by about 80, sharing by another 676, the number of places. The
-# window is a **kernel**, its outputs are a **feature map**, and the layer is called
-# convolutional (Fukushima, 1980; LeCun et al., 1989).
+# nine weights are a **kernel**, its outputs a **feature map**. Fukushima (1980) had
+# the idea; LeCun et al. (1989) trained such **convolutional** layers by gradients.
 
 # %% [markdown]
 # ## 2. What does a convolution compute?
 #
-# Lay the kernel on the image at row $i$, column $j$. Multiply what lies on each
-# other, and sum:
+# Lay the kernel on the image at row $i$, column $j$. Multiply each weight by the
+# pixel under it. Sum, and add a bias $b$:
 #
 # $$y_{i,j} = b + \sum_u\sum_v k_{u,v}\,x_{i+u,\,j+v}$$
 
@@ -89,7 +89,7 @@ def correlate(x, k, b=0.0):
 # %% [markdown]
 # Before networks learned kernels, people wrote them.
 #
-# **Predict.** What does each of these four show of the seven?
+# **Predict.** Which strokes of the seven does each of these four find?
 
 # %%
 kernels = {
@@ -108,8 +108,8 @@ plots.show(figure, alt="Four maps of a seven: two of edges, a blur, an outline."
 # Each kernel draws its own seven: blue is positive, red negative. The first answers
 # *where is ink above paper?*, the second *where is ink left of paper?*
 #
-# A mathematician would object: a **convolution** runs the kernel backwards. It is
-# what multiplies polynomials, and NumPy has both:
+# A mathematician would object: a true **convolution** runs the kernel backwards.
+# NumPy has both:
 
 # %%
 print("convolve ", np.convolve([1, 2, 3], [1, 10, 100], "valid"))
@@ -130,12 +130,11 @@ claim("Keras differs by", np.abs(by_keras - maps["ink above"]).max(), at_most=1e
 claim("... from the flipped by", np.abs(by_keras - flipped).max(), at_least=1)
 
 # %% [markdown]
-# Every deep-learning library does so. A learned kernel does not care: it would be
-# learned flipped. Nor does training: the gradient of a shared weight is the sum
-# over all its places, as in the second recall question.
+# Keras correlates, and PyTorch does too. For a learned kernel it makes no difference:
+# a library that flips would learn it flipped.
 #
-# And the dense layer? It is still there. Show `correlate` the 36 images that have
-# one pixel each: the results are the rows of a weight matrix.
+# Where is the dense layer now? Take the 36 images of 6 by 6 that have a single
+# pixel of ink. What `correlate` makes of each is one row of a weight matrix.
 
 # %%
 k_random = np.random.default_rng(seed(1)).normal(size=(3, 3))
@@ -150,16 +149,16 @@ figure = cnn.draw_maps([matrix.T], size=4.5)
 plots.show(figure, alt="A matrix: bands of nine colors, all other cells white.")
 
 # %% [markdown]
-# The matrix from 36 pixels (columns) to 16 outputs (rows): mostly zeros, which is
-# locality, and the same nine colors in each row, which is sharing.
+# The matrix, turned: 36 pixels across, 16 outputs down. It is mostly zeros, which is
+# locality. Each row has the same nine colors, which is sharing.
 
 # %% [markdown]
 # ## 3. How large is the output?
 #
 # Three settings move the window. The **stride** $s$ is its step. **Dilation** $d$
 # spreads its weights, $d$ pixels apart. **Padding** adds a border of zeros: none
-# for `"valid"`; for `"same"` just enough that the window fits at $\lceil n/s\rceil$
-# places.
+# for `"valid"`; for `"same"` just enough that a row of $n$ pixels has
+# $\lceil n/s\rceil$ places: $n/s$, rounded up.
 
 # %% tags=["figure"]
 two = {"padding": "same", "strides": 2}
@@ -187,11 +186,10 @@ plots.show(figure, alt="Places of a window of three on a row of six, four ways."
 # PyTorch's layers pad both ends alike, so weights moved between the two can land
 # one pixel off.
 #
-# With $p$ added pixels there are
+# A kernel of $k$ weights spans $d(k-1) + 1$ pixels. With $p$ added pixels, and
+# rounding down, it has so many places:
 #
 # $$\left\lfloor\frac{n + p - d(k-1) - 1}{s}\right\rfloor + 1$$
-#
-# places; for `"same"` that is $\lceil n/s\rceil$, whatever the kernel.
 #
 # **Predict.** A row of 28, kernel 5, stride 2: how many places with each padding?
 
@@ -211,8 +209,9 @@ claim("300 sizes agree with Keras", agree)
 # %% [markdown]
 # ## 4. What about many channels, and speed?
 #
-# A photograph has three channels. A feature map of 32 kernels has 32. A kernel sees
-# all channels of its window, and each filter $m$ has a kernel of its own:
+# A photograph has three channels: red, green, blue. A layer with 32 kernels puts out
+# 32 channels. A kernel sees all channels of its window, and each output channel
+# $m$, or **filter**, has a kernel of its own:
 #
 # $$y_{i,j,m} = b_m + \sum_u\sum_v\sum_c k_{u,v,c,m}\,x_{si + du,\,sj + dv,\,c}$$
 #
@@ -233,10 +232,10 @@ def conv2d_loop(x, k, b, s=1, d=1):  # x (height, width, c), k (u, v, c, m), b (
 
 
 # %% [markdown]
-# Right, and slow: a Python step for each product. The cure is to see a matrix.
-# Write each window as a row, each filter as a column, and all sums are *one*
-# product. This is called **im2col**: a convolution is a dense layer, applied to
-# every patch.
+# Right, and slow: Python steps through all places, filters and weights. The cure is
+# a matrix. Write each window, or patch, as a row and each filter as a column: all
+# sums are *one* product. This is called **im2col**. A convolution is a dense layer,
+# applied to every patch.
 
 # %%
 reveal(cnn.patches, cnn.conv2d)
@@ -265,8 +264,8 @@ claim("loop from Keras", np.abs(ours[0] - by_keras).max(), at_most=1e-5)
 claim("product from Keras", np.abs(ours[1] - by_keras).max(), at_most=1e-5)
 
 # %% [markdown]
-# One answer, three ways. The price of speed is memory: each pixel is stored once
-# for every window that sees it.
+# One answer, three ways. The price of speed is memory: `reshape` stores each pixel
+# once for every window that sees it.
 
 # %% [markdown]
 # ## 5. What does pooling keep?
@@ -275,7 +274,7 @@ claim("product from Keras", np.abs(ours[1] - by_keras).max(), at_most=1e-5)
 # enough, and a quarter of the numbers. Max pooling keeps the largest value of each
 # window:
 #
-# $$p_{i,j,c} = \max_{0\le u<p_h,\;0\le v<p_w} x_{s i+u,\;s j+v,\;c}$$
+# $$y_{i,j,c} = \max_{u,\,v}\; x_{s i+u,\;s j+v,\;c}$$
 #
 # Window and stride are two settings. Only by default are they equal.
 
@@ -294,8 +293,8 @@ for stride in (3, 2):
 # %% [markdown]
 # At the border there is a trap. A convolution pads with zeros, and zeros count.
 #
-# **Predict.** An image of ones. What do a convolution with ninths and an average
-# pooling show in the corner, both over $3 \times 3$ with `"same"` padding?
+# **Predict.** An image of ones, windows of $3 \times 3$, `"same"` padding. What does
+# a convolution show in the corner if all its weights are 1/9? And average pooling?
 
 # %%
 ones = np.ones((1, 5, 5, 1))
@@ -305,23 +304,23 @@ claim("convolution in the corner", ninths[0, 0, 0, 0], equals=4 / 9, tolerance=1
 claim("pooling in the corner", pooled[0, 0, 0, 0], equals=1, tolerance=1e-6)
 
 # %% [markdown]
-# Pooling asks real pixels only. Convolutions darken at the border, and so a network
-# can tell where it is (Islam et al., 2020).
+# Pooling asks real pixels only. The convolution is lower at the border. So a network
+# can tell where the border is (Islam et al., 2020).
 
 # %% [markdown]
 # ## 6. What does a unit see, and what if the digit moves?
 #
-# Stack layers, and windows of windows grow. Let $r$ be the **receptive field**, the
-# pixels that a unit can see along one direction. Each layer adds $(k_l - 1)\,d_l$
-# steps, and a step is as long as all strides below multiply to:
+# A unit of the second layer sees a window of windows. Let $r$ be its **receptive
+# field**: the pixels that it can see along one direction. Layer $l$ adds
+# $(k_l - 1)\,d_l$ steps. Each step is as long as the product of all strides below:
 #
 # $$r = 1 + \sum_l (k_l - 1)\,d_l\prod_{i<l}s_i$$
 #
-# To measure it, poison one pixel. Whatever a NaN touches becomes NaN: who is
-# poisoned saw that pixel. We try all 784 pixels, one image each, as one batch.
+# To measure it, poison one pixel. Whatever a NaN touches becomes NaN: a poisoned
+# unit saw that pixel. We try all 784 pixels, one image each, as one batch.
 #
-# **Predict.** Convolution, pooling, convolution, pooling, of 3, 2, 3, 2: what is
-# $r$?
+# **Predict.** Convolution 3, pooling 2, convolution 3, pooling 2; only the poolings
+# have a stride, 2. What is $r$ after each?
 
 # %%
 x = np.zeros((784, 784))
@@ -343,15 +342,15 @@ for axis, field in zip(figure.axes, fields, strict=True):
 plots.show(figure, alt="Growing squares on a seven: 3, 4, 8 and 10 pixels wide.")
 
 # %% [markdown]
-# Inside the red line is what one unit in the middle sees, after each layer. Pooling
-# adds little itself, but doubles what the next layer adds. Seeing is not heeding:
-# of these pixels the middle ones count most, as most paths lead there (Luo et al.,
-# 2016).
+# Inside the orange line is what one unit in the middle sees, after each layer.
+# Pooling adds little itself, but doubles what the next layer adds. The unit does not
+# use all of it alike: pixels in the middle count most, since most paths start there
+# (Luo et al., 2016).
 #
 # Now let the seven walk. Sharing makes a convolution **equivariant**: move the
 # image, and the map moves along, unchanged. Pooling keeps every second place only.
-# We ask whether the map of the moved image is *any* move of the old map. The canvas
-# is wide, so that no border interferes.
+# We ask whether the map of the moved image is the old map, moved by *any* number of
+# cells. The canvas is wide, so that no border interferes.
 
 
 # %%
@@ -369,8 +368,9 @@ def moves_along(stage, right):
 
 
 # %% [markdown]
-# **Predict.** The seven moves right by 1, 2, 3, 4 pixels. When does the map only
-# move: after a convolution, after a pooling, after two of both?
+# **Predict.** The seven moves right by 1, 2, 3 or 4 pixels. For which of them does
+# the map only move? Guess for a convolution, for a convolution and a pooling, and
+# for two of both.
 
 # %%
 canvas = np.pad(seven, 16)[None, :, :, None]
@@ -381,21 +381,22 @@ for stage, expected in clean.items():
     claim(f"it only moves at steps {found}", found == expected)
 
 # %% [markdown]
-# "Convolutional networks are shift invariant" is therefore wrong twice. Their
-# convolutions are *equi*variant, and pooling keeps that only for whole strides
-# (Zhang, 2019). Section 8 measures what is left of it.
+# One line for each stack. "Convolutional networks are shift invariant" is wrong
+# twice. *Invariant* would mean: the answer stays as it is. Convolutions are
+# *equi*variant, and pooling keeps that only for moves by whole strides (Zhang,
+# 2019). Section 8 measures what is left.
 
 # %% [markdown]
 # ## 7. How good are the tutorials' networks, and what do they see?
 #
-# The first tutorial of our collection has this network, and stopped with an error
-# before anyone saw how good it was.
+# This course checked five tutorials. The first has this network, and stopped with an
+# error before anyone saw how good it was.
 
 # %%
 reveal(cnn.build_document_cnn)
 
 # %% [markdown]
-# Its cost is arithmetic. A layer uses its kernel once at each place.
+# What does it cost? A layer uses its kernel once at each place.
 #
 # **Predict.** Which layer has the most parameters, and which multiplies most?
 
@@ -419,15 +420,16 @@ claim("34,826 parameters", first.count_params() == 34_826)
 claim("the second convolution's share of the work", most / total, at_least=0.9)
 
 # %% [markdown]
-# The last layer has half of the parameters, the second convolution nine tenths of
-# the work. Parameters cost memory; places cost time.
+# The second convolution has most of both. The dense layer has nearly as many
+# parameters, but uses each only once. Parameters cost memory; places cost time.
 #
 # The tutorial keeps Adam's learning rate constant, so the network ends wherever the
-# last batches pushed it. We repair one thing: the rate sinks to zero along a cosine
-# (chapter 04). All else stays: batches of 128, five epochs.
+# last batches pushed it. We repair one thing: the rate starts at twice Adam's usual
+# value and sinks to zero along a cosine (chapter 04). All else stays: batches of
+# 128, five epochs.
 #
-# **Predict.** Five epochs over 60,000 digits: how many of 100 *new* digits are
-# right?
+# **Predict.** Five epochs over 60,000 digits: how many of 1,000 *new* digits are
+# wrong?
 
 # %%
 import time
@@ -446,8 +448,8 @@ predicted = probabilities.argmax(axis=1)
 claim("test accuracy, first network", np.mean(predicted == y_test), at_least=0.988)
 
 # %% [markdown]
-# No choice was made with these digits, so no validation set was needed: the number
-# is honest. The second tutorial built a deeper network, and never trained it.
+# We chose nothing by looking at these test digits, so the number is honest. The
+# second tutorial built a deeper network, and never trained it. Compare both states:
 
 # %%
 seed(4)
@@ -494,8 +496,8 @@ figure = cnn.draw_maps(kernels, columns=16, size=0.5)
 plots.show(figure, alt="Thirty-two learned kernels of three by three weights.")
 
 # %% [markdown]
-# All 32 first kernels: many are edges at various slants, as we wrote by hand.
-# Nobody asked for edges.
+# All 32 first kernels. Several are blue on one side and red on the other: edges at
+# various slants, as we wrote by hand. Nobody asked for edges.
 
 # %% tags=["figure"]
 viewer = keras.Model(first.inputs, [first.layers[i].output for i in (0, 2)])
@@ -505,10 +507,10 @@ for maps in viewer.predict(seven[None, :, :, None], verbose=0):
     plots.show(figure, alt="Eight feature maps: strokes and edges of the seven.")
 
 # %% [markdown]
-# The strongest eight maps of both layers. The first redraws the seven; the second
-# says where larger parts lie. Are such features better than the pixels? Test them
-# alike: fit the best *linear* map from features to labels, in closed form, on 1,000
-# digits only.
+# The strongest eight maps of each layer. The first redraws the seven; the second
+# says where its parts lie. Are such features better than the pixels? Test them
+# alike: fit the best *linear* map from features to labels by least squares (chapter
+# 01), on 1,000 digits only.
 
 
 # %%
@@ -529,7 +531,7 @@ def body(model):
 # The rivals: the pixels; eight edge kernels written by hand, and pooled; the
 # network before training, with random kernels; and after.
 #
-# **Predict.** Order the four.
+# **Predict.** Order the four, from worst to best.
 
 # %%
 seed(5)
@@ -549,10 +551,10 @@ claim("... of random kernels", by_random, at_least=0.93, at_most=0.96)
 claim("... of learned kernels", probe(body(first)), at_least=0.955)
 
 # %% [markdown]
-# Learned features win. But look at the random ones: the architecture alone, without
-# a learned number, gives most of the gain (Jarrett et al., 2009). What does it
-# know? That neighbors belong together. Take that away: shuffle all pixels, in the
-# same way in every image.
+# Learned features win; only they had 60,000 digits to learn from. But look at the
+# random ones: the architecture alone, without a learned number, gives most of the
+# gain (Jarrett et al., 2009). What does it know? That neighbors belong together.
+# Take that away: shuffle all pixels, in the same way in every image.
 
 # %%
 order = np.random.default_rng(seed(6)).permutation(784)
@@ -565,8 +567,8 @@ claim("random kernels, loss by shuffling", loss, at_least=0.05)
 
 # %% [markdown]
 # A linear map never knew what is next to what, and loses nothing. Convolutions lose
-# much of what they had gained. Weight sharing is a bet on neighbors and on patterns
-# that may appear anywhere; where the bet is wrong, use another network.
+# much of what they had gained. Locality bets on neighbors, sharing bets on patterns
+# that may appear anywhere. Where the bets are wrong, use another network.
 
 # %% [markdown]
 # ## 8. What makes a network better, and what does it cost?
@@ -580,20 +582,21 @@ reveal(cnn.build_mnist_cnn, cnn.train_mnist_cnn)
 
 # %% [markdown]
 # - **Random translation** moves each training digit by up to two pixels, each time
-#   anew: more data for free (Simard et al., 2003). In use, the layer does nothing.
-# - **Batch normalization** (Ioffe & Szegedy, 2015) keeps signals at scale 1, so
-#   that large steps are safe. It adds a shift itself, hence `use_bias=False`.
+#   anew: more data for free (Simard et al., 2003). In a prediction it does nothing.
+# - **Batch normalization** (Ioffe & Szegedy, 2015) brings each channel to mean 0 and
+#   deviation 1, over the batch, so that large steps are safe. Then it adds a learned
+#   shift, hence `use_bias=False`.
 # - **Narrow early, wide late.** Places cost time. Few filters where maps are large,
-#   many where they are small; and pool *before* normalizing.
+#   many where they are small; and pool *before* normalizing: fewer places.
 # - **The learning rate** climbs, so that the start does no harm, then sinks to
 #   zero: the last steps only polish (chapter 04).
 # - **Weight decay** (Loshchilov & Hutter, 2019) keeps unused weights small.
 #
-# They do not matter alike. Leave one out and train again; and compare several seeds
+# Which of them matters most? Leave one out and train again. Compare several seeds
 # before you believe the difference.
 #
-# **Predict.** More parameters than the first network, and an epoch more. More work,
-# or less?
+# **Predict.** It has more parameters than the first network, and trains an epoch
+# longer. More multiplications, or fewer?
 
 # %%
 seed(7)
@@ -615,12 +618,12 @@ claim("mistakes, of the first's", (1 - accuracy) * 1e4 / len(wrong), at_most=0.8
 print(*(f"{name}: {spent:.1f} s" for name, spent in seconds.items()))
 
 # %% [markdown]
-# About half of the mistakes are gone, and less was multiplied. Not all of that
-# shows in seconds: small layers keep a processor less busy, and normalizing takes
-# time too. The repository's benchmark repeats both over five seeds, beside the
-# official example.
+# Fewer mistakes, with fewer multiplications. The clock may not show it: small layers
+# keep a processor less busy, and normalizing takes time too. The repository's
+# `benchmarks/mnist_cnn.py` repeats both over several seeds, beside the official
+# example.
 #
-# One thing more should have changed. Training saw digits off their place.
+# One thing more should have changed. The better network trained on moved digits.
 #
 # **Predict.** All test digits move right by three pixels. Who still reads them: a
 # dense network, the first, the better one?
@@ -657,17 +660,19 @@ plots.show(figure, alt="Accuracy falls with the move: dense first, better last."
 
 # %% [markdown]
 # Accuracy against the move. The first network is better off than the dense one, but
-# not invariant: its last layer is dense, and knows places. The better one changed
-# in two ways. It saw moved digits, and its last map is a single place, so that no
-# dense layer knows places. Which of them helped? Build it without
-# `RandomTranslation`, and look.
+# not invariant: its last layer is dense, and knows places. So does the better one:
+# a $3 \times 3$ kernel on a $3 \times 3$ map is a dense layer. Did the moved digits
+# in training make all the difference? Build it without `RandomTranslation`, and
+# look.
 
 # %% [markdown]
 # ## Where the tutorials go wrong
 #
+# An E number names one error in the five tutorials.
+#
 # ### An axis too many (E013)
 #
-# One row of `predictions` has one axis.
+# One row of `probabilities` has one axis.
 
 # %% tags=["raises-exception"]
 np.argmax(probabilities[0], axis=1)
@@ -751,8 +756,8 @@ plots.show(figure, alt="Six sevens turned a little, six turned in all directions
 #
 # |Row|Said|In fact|Right|
 # |-|-|-|-|
-# |E036|a CNN is $y = f(Wx + b)$|that is a dense layer|section 4|
-# |E173|one index for image and kernel|all outputs alike|section 2|
+# |E036|a CNN is $y = f(Wx + b)$|nothing is local or shared in it|section 4|
+# |E173|one index for image and kernel|all outputs are equal|section 2|
 # |E190|a kernel is a small matrix|it has four axes|section 4|
 # |E174|stride is the size of the window|two settings|section 5|
 # |E191|pooling samples|it takes a maximum or a mean; places are lost|section 5|
@@ -764,15 +769,15 @@ plots.show(figure, alt="Six sevens turned a little, six turned in all directions
 # |E189|CNNs are for images and video|text too (Kim, 2014)|`Conv1D`|
 # |E058|five blocks in order|stop at the second|run all, afresh|
 # |E060|`np.mean`|NumPy was never imported|run all, afresh|
-# |E064|standardizes by a mean alone|scale stays 0.29|mean and deviation|
-# |E068|`Accuracy: 8.33`|of what?|`f"{accuracy:.2%}"`|
+# |E064|standardizes by a mean alone|the spread is not 1|mean and deviation|
+# |E068|`Accuracy: 8.33`|no unit: it is percent|`f"{accuracy:.2%}"`|
 # |E090|CIFAR-10: 60,000 images|50,000 + 10,000; labels `(n, 1)`|`y[:, 0]`|
 # |E099, E117|"Going deeper", twice|two papers mixed|Szegedy et al. (2015)|
 # |E100, E118|VGG, at two venues|neither|Simonyan & Zisserman (2015)|
 # |E101|Kim, D., wrong pages|initial Y., 1746–1751|Kim (2014)|
 # |E106|Unser & Vitelli 2001|not to be found|—|
-# |E107|seven further authors|invented|LeCun et al. (1998)|
-# |E114|two authors of ImageNet|invented|Deng et al. (2009)|
+# |E107|LeCun & Bottou, with others|the others are invented|LeCun et al. (1998)|
+# |E114|ImageNet, by "Ouyang, Huang"|not its authors|Deng et al. (2009)|
 # |E115|DenseNet, wrong pages|4700–4708|Huang et al. (2017)|
 # |E096|AlexNet|right|Krizhevsky et al. (2012)|
 # |E116|ResNet|right|He et al. (2016)|
@@ -782,9 +787,9 @@ plots.show(figure, alt="Six sevens turned a little, six turned in all directions
 #
 # ### Exercise 05.1: a detector by hand
 #
-# *10 minutes.* Write a $3 \times 3$ kernel, for `correlate`, that is positive where
-# paper lies left of ink, negative where ink lies left of paper, and zero on plain
-# areas and on horizontal edges.
+# *10 minutes.* Write a $3 \times 3$ kernel for `correlate`. Its map should be positive
+# where paper lies left of ink, and negative where ink lies left of paper. On plain
+# areas and on horizontal edges it should be zero.
 
 # %% tags=["exercise"]
 left_edge = ...  # (3, 3)
@@ -817,7 +822,8 @@ check("05.1", left_edge)
 # ### Exercise 05.2: the price of a layer
 #
 # *10 minutes.* What does a convolution with biases and `"valid"` padding cost?
-# Count parameters, and multiplications for one image.
+# Count its parameters, and its multiplications for one image of `height` by `width`.
+# Kernels are square.
 
 
 # %% tags=["exercise"]
@@ -859,8 +865,8 @@ check("05.2", price)
 # %% [markdown]
 # ### Exercise 05.3: a stride of your own
 #
-# *15 minutes.* Extend `correlate` by a stride. `x` and `k` may be of any height and
-# width.
+# *15 minutes.* Extend `correlate` of section 2 by a stride `s`. `x` and `k` may have
+# any height and width.
 
 
 # %% tags=["exercise"]
@@ -942,9 +948,10 @@ check("05.4", max_pool_row)
 # %% [markdown]
 # ### Exercise 05.5: see the whole digit
 #
-# *15 minutes.* MNIST digits fill a box of 20 pixels. Design four layers, all
-# `"valid"`, kernels of 3 at most, without dilation: a unit must see 20 pixels or
-# more, and of 28 pixels at least two units must be left.
+# *15 minutes.* MNIST digits fit in a box of 20 by 20 pixels. Design four layers: all
+# `"valid"`, kernels of 3 at most, any strides, no dilation. Along each direction a
+# unit of the last layer must see 20 pixels or more. And from 28 pixels, two units
+# or more must be left.
 
 # %% tags=["exercise"]
 design = ...  # a list of four (kernel_size, strides)
@@ -978,8 +985,9 @@ check("05.5", design)
 #
 # *30 minutes, a small project.* Let a network look at nine copies of each image: in
 # place, and moved by one pixel in each of the eight directions, zeros coming in.
-# Average the nine probabilities, and answer with the likeliest class. Then try it:
-# is `lambda x: better.predict(x, verbose=0)` right more often with nine looks?
+# Average the nine probabilities, and answer with the likeliest class. `images` has
+# shape (n, height, width, channels). Then try it: is `lambda x: better.predict(x,
+# verbose=0)` right more often with nine looks?
 
 
 # %% tags=["exercise"]
