@@ -62,6 +62,10 @@ handout: $(READY)  ## notebooks without solutions, in build/handout
 bench: $(READY)  ## quality and cost beside other people's recipes
 	@$(RUN) -m benchmarks.mnist_cnn $(ARGS)
 	@$(RUN) -m benchmarks.numpy_mlp
+	@$(RUN) -m benchmarks.color_images $(ARGS)
+	@$(RUN) -m benchmarks.character_models $(ARGS)
+	@$(RUN) -m benchmarks.vae $(ARGS)
+	@$(RUN) -m benchmarks.conditional_gan $(ARGS)
 
 pins: $(READY)  ## requirements.in -> requirements.txt
 	@$(RUN) -m pip install -q uv

@@ -105,7 +105,7 @@ def conv2d(x, kernel, bias=None, *, strides=1, padding="valid", dilation=1):
         bias: (filters,), or None for zeros.
         strides, padding, dilation: s, the border, d: see the head of this module.
 
-    Returns (batch, rows, columns, filters). As in every deep-learning library it is a
+    Returns (batch, rows, columns, filters). As in Keras and PyTorch it is a
     cross-correlation: the kernel is not flipped. Raises ValueError if shapes do not fit.
     """
     x, kernel, bias = _conv_arguments(x, kernel, bias)
@@ -120,7 +120,7 @@ def conv2d(x, kernel, bias=None, *, strides=1, padding="valid", dilation=1):
 def max_pool2d(x, pool_size=2, *, strides=None, padding="valid"):
     """The largest value of each window and channel; padded cells never win.
 
-    p[n,i,j,c] = max over u < pool height, v < pool width of x[n, s i + u, s j + v, c]
+    y[n,i,j,c] = max over u < pool height, v < pool width of x[n, s i + u, s j + v, c]
 
     `strides` is `pool_size` if None. Returns (batch, rows, columns, channels).
     """
@@ -199,7 +199,7 @@ def build_mnist_cnn():
         *block(16, 5, layers.MaxPooling2D(2)),  # (batch, 12, 12, 16)
         *block(32, 3, layers.MaxPooling2D(2)),  # (batch, 5, 5, 32)
         *block(64, 3),  # (batch, 3, 3, 64)
-        *block(128, 3),  # (batch, 1, 1, 128)
+        *block(128, 3),  # (batch, 1, 1, 128): dense over all 3 x 3 places
         layers.Flatten(),
         layers.Dense(10, activation="softmax"),
     ]

@@ -16,6 +16,13 @@ MODULES = {
     "03": "backprop",
     "04": "optimizers",
     "05": "cnn",
+    "05b": "vision",
+    "06": "rnn",
+    "06b": "text_rnn",
+    "07": "vae",
+    "07b": "latent",
+    "08": "gan",
+    "08b": "conditional_gan",
 }
 
 

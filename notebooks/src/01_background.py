@@ -787,6 +787,7 @@ linear.binary_cross_entropy(np.zeros(32), np.zeros((32, 1)))
 # |E010|`1 / (1 + exp(-z))`, then its logarithm|overflows|from logits|
 # |E011|1,000 steps, no metric|not converged|accuracy, a tolerance|
 # |E034|$y = Xw + b$|that is the prediction|$\hat y$; $y = \hat y + \varepsilon$|
+# |E035|$P(y = 1)$ is a sigmoid|of $x$: the condition is missing|$P(y = 1 \mid x)$|
 # |E121|tests at 1.5, trains below 1|extrapolates|test inside the range|
 # |E124|calls predictions `X_pred`|they are $\hat y$|`y_hat`|
 # |E126|half the squared error is *the* loss|one of many; Keras has no ½|say which|

@@ -113,7 +113,7 @@ z = np.linspace(-20, 20, 4001)
 for name in ["sigmoid", "tanh", "relu", "leaky_relu", "softplus", "silu"]:
     f, slope = network.activate(name, z), network.slope(name, z)
     values = f"{f.min():6.2f} to {f.max():5.2f}"
-    print(f"{name:10} values {values}, slope at 5: {slope[2500]:.4f}")
+    print(f"{name:10} values {values}, slope at 10: {slope[3000]:.5f}")
 
 # %%
 claim("sigmoid's greatest slope", network.slope("sigmoid", z).max(), at_most=0.25)
@@ -471,9 +471,10 @@ chances = network.softmax(craft.outputs_of(classifier, known[test]))  # (cars, 3
 said = chances.argmax(axis=1)
 matrix = craft.confusion_matrix(origin[test], said, 3)
 precision, recall = craft.precision_recall(matrix)
-claim("accuracy", np.mean(said == origin[test]), at_least=0.65)
+claim("accuracy of always American", np.mean(origin[test] == 0), at_most=0.65)
+claim("accuracy of the network", np.mean(said == origin[test]), at_least=0.65)
 claim("share of American cars found (recall)", recall[0], at_least=0.7)
-claim("share of European cars found", recall[1], at_most=0.85)
+claim("share of European cars found", recall[1], at_most=0.75)
 
 # %% tags=["figure"]
 alt = "Confusion matrix of three origins; American cars are mostly found."

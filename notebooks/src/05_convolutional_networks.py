@@ -374,11 +374,14 @@ def moves_along(stage, right):
 
 # %%
 canvas = np.pad(seven, 16)[None, :, :, None]
-clean = {conv: [1, 2, 3, 4], conv_and_pool: [2, 4]}
-clean[lambda x: conv_and_pool(conv_and_pool(x))] = [4]
-for stage, expected in clean.items():
+stages = {
+    "convolution": (conv, [1, 2, 3, 4]),
+    "convolution, pooling": (conv_and_pool, [2, 4]),
+    "two of both": (lambda x: conv_and_pool(conv_and_pool(x)), [4]),
+}
+for name, (stage, expected) in stages.items():
     found = [right for right in (1, 2, 3, 4) if moves_along(stage, right)]
-    claim(f"it only moves at steps {found}", found == expected)
+    claim(f"{name}: it only moves at steps {found}", found == expected)
 
 # %% [markdown]
 # One line for each stack. "Convolutional networks are shift invariant" is wrong
@@ -501,9 +504,10 @@ plots.show(figure, alt="Thirty-two learned kernels of three by three weights.")
 
 # %% tags=["figure"]
 viewer = keras.Model(first.inputs, [first.layers[i].output for i in (0, 2)])
-for maps in viewer.predict(seven[None, :, :, None], verbose=0):
+for layer, maps in enumerate(viewer.predict(seven[None, :, :, None], verbose=0), 1):
     strongest = np.argsort(-maps[0].sum(axis=(0, 1)))[:8]
-    figure = plots.images(np.moveaxis(maps[0], -1, 0)[strongest], size=0.95)
+    titles = [f"layer {layer}, map {channel}" for channel in strongest]
+    figure = plots.images(np.moveaxis(maps[0], -1, 0)[strongest], titles, size=0.95)
     plots.show(figure, alt="Eight feature maps: strokes and edges of the seven.")
 
 # %% [markdown]
@@ -612,7 +616,7 @@ cnn.train_mnist_cnn(better, x_train, y_train, callbacks=[bar])
 seconds["better"] = time.perf_counter() - start
 _, accuracy = better.evaluate(x_test, y_test, batch_size=500, verbose=0)
 claim("test accuracy, better network", accuracy, at_least=0.993)
-claim("mistakes, of the first's", (1 - accuracy) * 1e4 / len(wrong), at_most=0.8)
+claim("mistakes, of the first's", (1 - accuracy) * 1e4 / len(wrong), at_most=0.7)
 
 # %%
 print(*(f"{name}: {spent:.1f} s" for name, spent in seconds.items()))

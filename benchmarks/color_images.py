@@ -1,0 +1,130 @@
+"""Color pictures: the documents' network and a residual one, on emoji and on CIFAR-10.
+
+    python -m benchmarks.color_images            emoji, five seeds, about 20 minutes
+    python -m benchmarks.color_images --short    emoji, one seed, about 4 minutes
+    python -m benchmarks.color_images --cifar    CIFAR-10, one seed, about 10 minutes
+
+Accuracy on test pictures after the last epoch (emoji: of concepts not in training), and
+CPU seconds of this process (all threads). CIFAR-10 is taken as `data.cifar10` says:
+from $DL_COURSE_DATA/cifar10.npz or Keras's cache. --only TEXT: rows that contain TEXT.
+"""
+
+import argparse
+import functools
+import math
+import time
+
+import numpy as np
+
+from dl_course import data, lesson, vision
+
+
+def documents_network(augment, epochs, batch_size, *, sinking=False):
+    """Document 001's network in its own setting: Adam, rate 0.001.
+
+    With `sinking` the rate falls from 0.002 to zero along a cosine, as in chapter 05.
+    """
+
+    def make(x, y, classes):
+        import keras
+
+        model = vision.build_document_color_cnn(x, classes, augment())
+        steps = epochs * math.ceil(len(x) / batch_size)
+        rate = keras.optimizers.schedules.CosineDecay(0.002, steps) if sinking else 0.001
+        model.compile(keras.optimizers.Adam(rate), "sparse_categorical_crossentropy")
+        model.fit(x, y, batch_size=batch_size, epochs=epochs, verbose=0)
+        return model
+
+    return make
+
+
+def by_our_recipe(build, epochs):
+    """A network trained by `vision.train`."""
+
+    def make(x, y, classes):
+        model = build(x, classes)
+        vision.train(model, x, y, epochs=epochs)
+        return model
+
+    return make
+
+
+def plain(x, classes):
+    stronger = vision.stronger_augmentation()
+    return vision.build_document_color_cnn(x, classes, stronger)
+
+
+def residual(x, classes):
+    return vision.build_residual_cnn(classes, vision.stronger_augmentation())
+
+
+def wider(x, classes):
+    stronger = vision.stronger_augmentation()
+    return vision.build_residual_cnn(classes, stronger, filters=(24, 48, 96))
+
+
+def residual_gently(x, classes):
+    return vision.build_residual_cnn(classes, vision.augmentation())
+
+
+def no_shortcuts(x, classes):
+    stronger = vision.stronger_augmentation()
+    return vision.build_residual_cnn(classes, stronger, shortcuts=False)
+
+
+EMOJI = {
+    "documents' network": documents_network(list, 14, 64),
+    "... with its augmentation": documents_network(vision.augmentation, 14, 64),
+    "... with ours": documents_network(vision.stronger_augmentation, 14, 64),
+    "... with ours, by our recipe": by_our_recipe(plain, 14),
+    "residual network by our recipe": by_our_recipe(residual, 9),
+    "... with the documents' augmentation": by_our_recipe(residual_gently, 9),
+    "... without shortcuts": by_our_recipe(no_shortcuts, 9),
+    "... wider, 30 epochs": by_our_recipe(wider, 30),
+}
+CIFAR10 = {
+    "documents' network, augmented, 10 epochs": documents_network(
+        vision.augmentation, 10, 32
+    ),
+    "... with a sinking learning rate": documents_network(
+        vision.augmentation, 10, 32, sinking=True
+    ),
+    "documents' network, 10 epochs": documents_network(list, 10, 32),
+    "residual network by our recipe, 7 epochs": by_our_recipe(residual, 7),
+}
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--short", action="store_true", help="one seed each")
+    parser.add_argument("--cifar", action="store_true", help="CIFAR-10, one seed")
+    parser.add_argument("--only", default="", help="rows whose name contains this")
+    options = parser.parse_args()
+    (x, y), (x_test, y_test) = data.cifar10() if options.cifar else vision.emoji_split()
+    seeds = [1] if options.short or options.cifar else [1, 2, 3, 4, 5]
+    name = "CIFAR-10" if options.cifar else "emoji"
+    print(f"| {name} | seeds | mean accuracy | worst | ten looks | CPU s | products, M |")
+    print("|---|--:|--:|--:|--:|--:|--:|")
+    for row, make in (CIFAR10 if options.cifar else EMOJI).items():
+        if options.only not in row:
+            continue
+        accuracies, looks, cpu = [], [], []
+        for number in seeds:
+            lesson.seed(number)
+            start = time.process_time()
+            model = make(x, y, int(y.max()) + 1)
+            cpu.append(time.process_time() - start)
+            predict = functools.partial(model.predict, batch_size=500, verbose=0)
+            accuracies.append(np.mean(predict(x_test).argmax(axis=1) == y_test))
+            looks.append(
+                np.mean(vision.ten_looks(predict, x_test).argmax(axis=1) == y_test)
+            )
+        quality = (
+            f"{np.mean(accuracies):.4f} | {min(accuracies):.4f} | {np.mean(looks):.4f}"
+        )
+        cost = f"{np.mean(cpu):.0f} | {vision.multiplications(model) / 1e6:.2f}"
+        print(f"| {row} | {len(seeds)} | {quality} | {cost} |", flush=True)
+
+
+if __name__ == "__main__":
+    main()
