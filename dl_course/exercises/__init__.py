@@ -98,3 +98,11 @@ def same(actual, expected, tolerance=1e-6):
     return actual.shape == expected.shape and np.allclose(
         actual, expected, rtol=tolerance, atol=tolerance
     )
+
+
+def numbers(answer, name):
+    """The answer as a float array, or Wrong."""
+    try:
+        return np.asarray(answer, dtype=float)
+    except (TypeError, ValueError):
+        raise Wrong(f"{name} should be numbers, not {type(answer).__name__}.") from None

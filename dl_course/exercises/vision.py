@@ -2,17 +2,9 @@
 
 import numpy as np
 
-from dl_course.exercises import Wrong, call, expect, same
+from dl_course.exercises import call, expect, numbers, same
 
 RNG = np.random.default_rng()  # fresh inputs on every call
-
-
-def numbers(answer, name):
-    """The answer as a float array, or Wrong."""
-    try:
-        return np.asarray(answer, dtype=float)
-    except (TypeError, ValueError):
-        raise Wrong(f"{name} should be numbers, not {type(answer).__name__}.") from None
 
 
 # ---------------------------------------------------------------- 05b.1 factors

@@ -459,8 +459,8 @@ for axis, i in zip(axes, doubtful, strict=True):
 plots.show(figure, alt="Blue clouds of four digits, red rings not always on them.")
 
 # %% [markdown]
-# The four digits of most doubt. Blue: where the code truly may lie. Red: two standard deviations of
-# the encoder's guess. A guess is an ellipse along the axes; the truth is what it
+# The four digits of most doubt. Blue: where the code truly may lie. The ring: two
+# standard deviations of the encoder's guess. A guess is an ellipse along the axes; the truth is what it
 # is, and the encoder must guess for all digits with one network (Cremer et al.,
 # 2018). Beyond two dimensions no grid is fine enough; chapter 07b finds another
 # way.

@@ -80,8 +80,8 @@ plots.show(figure, alt="Bars of rates, falling from the left to the right.")
 # %% [markdown]
 # What each number carries, in bits: its share of the KL, divided by $\log 2$. A
 # number that carries nothing costs nothing: the prior switches it off (Burda et al.,
-# 2016, count the active ones). The repository's benchmark trains longer, and ends
-# below 100 nats for five seeds.
+# 2016, count the active ones). The repository's `benchmarks/vae.py`
+# trains longer, with several seeds.
 #
 # Random codes are random digits:
 
