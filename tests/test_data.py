@@ -707,3 +707,13 @@ def test_definition_graph():
         2046,
         910,
     )
+
+
+def test_family_verses():
+    verses = data.family_verses()
+    assert len(verses) == 1054
+    read = [(verse, facts) for _, verse, facts in verses if facts is not None]
+    assert len(read) == 100 and sum(len(facts) for _, facts in read) == 164
+    for verse, facts in read:
+        for parent, relation, child in facts:
+            assert relation == "parent_of" and parent in verse and child in verse

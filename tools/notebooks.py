@@ -57,7 +57,7 @@ SET_UP = """\
 try:
     import dl_course
 except ModuleNotFoundError:  # on Colab: install the course's package, once
-    %pip install -q --no-deps "git+https://github.com/{repository}@{branch}"
+    %pip install -q --no-deps "git+https://github.com/{repository}@{branch}"{packages}
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -133,7 +133,11 @@ the code itself runs in at most {chapter["seconds"]} seconds on two CPU cores.
 
 Run the cells from top to bottom. Before a cell under **Predict**, say your guess aloud. \
 To use Colab, [open this chapter there]({colab}) and choose *File → Save a copy*."""
-    set_up = new_code_cell(SET_UP.format(**course), metadata={"tags": ["setup"]})
+    packages = "".join(
+        f"\n    %pip install -q {name}" for name in chapter.get("packages", [])
+    )
+    set_up = SET_UP.format(**course, packages=packages)
+    set_up = new_code_cell(set_up, metadata={"tags": ["setup"]})
     return [new_markdown_cell(title), set_up]
 
 

@@ -9,6 +9,7 @@ from dl_course.data.files import card, names
 from dl_course.data.graphs import (
     GRAPHS,
     definition_graph,
+    family_verses,
     geokg_labels,
     knowledge_graph,
     wn_mini_entities,
@@ -42,6 +43,7 @@ __all__ = [
     "definition_graph",
     "el_nino",
     "emoji",
+    "family_verses",
     "geokg_labels",
     "knowledge_graph",
     "mnist",

@@ -77,3 +77,17 @@ def definition_graph():
             "names": file["names"].tolist(),
             "vocabulary": file["vocab"].tolist(),
         }
+
+
+def family_verses():
+    """Bible verses about families, of which a hundred were read by hand.
+
+    Returns a list of 1,054 (reference, verse, facts): facts is the set of
+    (parent, "parent_of", child) that the verse names, None where nobody has read it.
+    """
+    verses = []
+    for state, reference, verse, pairs in read_rows("family-verses.tsv.xz"):
+        pairs = [pair.split(">") for pair in pairs.split("; ") if pair]
+        facts = {(parent, "parent_of", child) for parent, child in pairs}
+        verses.append((reference, verse, facts if state == "checked" else None))
+    return verses

@@ -23,6 +23,16 @@ MODULES = {
     "07b": "latent",
     "08": "gan",
     "08b": "conditional_gan",
+    "09": "attention",
+    "09b": "transformer",
+    "10": "knowledge_graph",
+    "10b": "graph_embeddings",
+    "11a": "few_labels",
+    "11b": "insight",
+    "11c": "compression",
+    "11d": "privacy",
+    "11e": "agents",
+    "11f": "scaling",
 }
 
 

@@ -108,17 +108,23 @@ def check_trail(answer):
 # ---------------------------------------------------------------- 08b.5 a catalog
 
 
-def farthest(x, n):
+def farthest(x, n, score):
+    """n indices, from 0 on: each the new one with the largest score of its distances."""
     chosen = [0]
     while len(chosen) < n:
-        far = np.linalg.norm(x[:, None] - x[chosen], axis=2).min(axis=1)
+        far = score(np.linalg.norm(x[:, None] - x[chosen], axis=2))
+        far[chosen] = -1
         chosen.append(int(far.argmax()))
     return chosen
 
 
 def check_choose(answer):
-    x = RNG.normal(size=(40, 3))
-    right = farthest(x, 6)
+    right = means = last = None
+    while right in (means, last) or means == last:  # a draw that tells them apart
+        x = RNG.normal(size=(40, 3))
+        right = farthest(x, 6, lambda distances: distances.min(axis=1))
+        means = farthest(x, 6, lambda distances: distances.sum(axis=1))
+        last = farthest(x, 6, lambda distances: distances[:, -1].copy())
     got = call(answer, x, 6)
     try:
         got = np.asarray(got, dtype=int).ravel()
@@ -127,22 +133,13 @@ def check_choose(answer):
     expect(len(got) == 6, f"Six indices were asked for, {len(got)} came.")
     expect(got[0] == 0, "Begin with the first point, index 0.")
     expect(len(set(got.tolist())) == 6, "A point was chosen twice.")
-    means = [0]
-    last = [0]
-    while len(means) < 6:
-        distances = np.linalg.norm(x[:, None] - x[means], axis=2)
-        distances[means] = -1
-        means.append(int(distances.sum(axis=1).argmax()))
-        from_last = np.linalg.norm(x - x[last[-1]], axis=1)
-        from_last[last] = -1
-        last.append(int(from_last.argmax()))
     alike = got.tolist()
     expect(
-        alike == right or alike != means,
+        alike != means,
         "It goes by the *sum* of distances to all chosen points: take the nearest one.",
     )
     expect(
-        alike == right or alike != last,
+        alike != last,
         "It looks at the last choice only: the nearest of *all* chosen points counts.",
     )
     expect(alike == right, "A chosen point is not the one farthest from those before.")
