@@ -1,5 +1,5 @@
 # %% [markdown]
-# Two artists drew the same things. Who would not call each pair by one name?
+# Two artists drew the same eight things. What would you call each of them?
 
 # %%
 import keras
@@ -15,9 +15,10 @@ figure = plots.images(pairs, size=0.95)
 plots.show(figure, alt="Eight emoji in two rows, one row an artist.")
 
 # %% [markdown]
-# Noto's drawings above, Twemoji's below. A network shall sort such pictures into
-# nine categories, among them food, animals, flags and faces. It gets three thousand
-# of them, in color, where chapter 05 had sixty thousand gray digits. This chapter is
+# Above: Noto, drawn for Google. Below: Twemoji, drawn for Twitter. Each column is one
+# **concept**, such as *pig face*. A network shall sort such pictures into nine
+# **categories**, among them food, animals, flags and faces. It gets three thousand of
+# them, in color, where chapter 05 had sixty thousand gray digits. This chapter is
 # about getting more out of few pictures, and about seeing what the network made of
 # them.
 
@@ -41,13 +42,16 @@ plots.show(figure, alt="Eight emoji in two rows, one row an artist.")
 # %% [markdown]
 # ## 1. What is a new picture?
 #
-# Each concept is there twice. Draw test pictures at random, and most have their twin
-# in training: same thing, other artist. A network could learn the twin by heart.
+# Each concept is there twice. Draw the test pictures at random, and most of them have
+# a twin in training: same concept, other artist. A network could learn the twin by
+# heart.
 #
 # We measure this with a method that can do nothing else. The **nearest neighbor**
 # takes the label of the training picture whose pixels differ least.
 #
-# **Predict.** How many more does it get right if twins may be torn apart?
+# **Predict.** First no test concept is in training. Then the pictures are drawn at
+# random, and twins are torn apart. How many more of 100 test pictures does the
+# nearest neighbor get right?
 
 
 # %%
@@ -76,13 +80,15 @@ gained = by_picture - by_concept
 claim("... more by tearing twins apart", gained, at_least=0.05)
 
 # %% [markdown]
-# A gain for nothing. What counts as new depends on the question: ours is *a concept
-# that nobody drew for you*. So the split is by concept, and every accuracy below is
-# measured on the drawings of 366 unseen ones. They are few, so a difference of a point
-# or two says little.
+# A gain for nothing: the method is the same, only the test is easier. What counts as
+# new depends on the question. Ours is *a concept of which the network saw no
+# drawing*. So the split is by concept, and every accuracy below is measured on the
+# drawings of 366 unseen ones. They are few, so a difference of a point or two says
+# little.
 #
-# Nearest pixels do well, for many concepts have cousins: clock faces, flags, smileys.
-# That is the number to beat.
+# Whoever always names the most common category is right less than one time in five.
+# Nearest pixels do far better, for many concepts have cousins: clock faces, flags,
+# smileys. Their accuracy on unseen concepts is the number to beat.
 
 # %% [markdown]
 # ## 2. How can three thousand pictures become more?
@@ -90,8 +96,9 @@ claim("... more by tearing twins apart", gained, at_least=0.05)
 # A cat in a mirror is a cat. So is a cat a little to the left, a little turned, a
 # little larger, or a little more orange. Each such change keeps the label $y$ and
 # gives another picture $t(x)$. Training on $t(x)$, with a new random $t$ each time,
-# is **augmentation** (Shorten & Khoshgoftaar, 2019). In place of the loss of the
-# pictures it lowers
+# is **augmentation** (Shorten & Khoshgoftaar, 2019). Let $f$ be the network and $L$
+# the loss. In place of the loss of the $n$ pictures it lowers the mean over all
+# changes, $\mathbb{E}_t$:
 #
 # $$\frac1n\sum_{i=1}^n \mathbb{E}_t\,L\big(f(t(x_i)),\,y_i\big)$$
 #
@@ -104,7 +111,8 @@ reveal(vision.augmentation, vision.stronger_augmentation)
 # The first list stands for the tutorial's `ImageDataGenerator`, which is gone. The
 # second is ours.
 #
-# **Predict.** Which change could turn an emoji into one of another category?
+# **Predict.** Is there a change among these six that could turn an emoji into one of
+# another category?
 
 # %%
 seed(2)
@@ -118,11 +126,13 @@ figure = plots.images(np.array(changed), size=0.95)
 plots.show(figure, alt="Two emoji, eight variants of each: moved, turned, tinted.")
 
 # %% [markdown]
-# Two pictures, eight times each. None has changed its category; a mirrored arrow
-# would not either. Digits would be another matter: mirror a 2, and it is no digit.
+# Two pictures, eight times each. None has changed its category. A mirrored arrow
+# would still be a symbol, and a flag in other colors still a flag. Digits would be
+# another matter: mirror a 2, and it is no digit.
 #
-# An answer must not depend on dice. So the layers act in training only. Keras knows
-# three ways to use a model.
+# In use, an answer must not depend on dice. So the layers should act in training
+# only. There are three ways to use a model: `model.predict(x)`,
+# `model(x, training=False)`, and a bare `model(x)`.
 #
 # **Predict.** In which of them are the layers silent?
 
@@ -141,8 +151,8 @@ silent = [np.array_equal(results[name], few) for name in list(results)[:2]]
 claim("predict and training=False leave pictures alone", all(silent))
 
 # %% [markdown]
-# The third line is a trap. Random layers suppose training unless they are told
-# otherwise, so a bare `model(x)` throws dice. Write `training=False`, or use
+# The third line is a trap. Random layers believe that they are in training unless
+# told otherwise, so a bare `model(x)` throws dice. Write `training=False`, or use
 # `predict`.
 
 # %% [markdown]
@@ -156,8 +166,8 @@ reveal(vision.build_document_color_cnn)
 
 # %% [markdown]
 # The tutorial subtracted a mean picture, and spoke of standardizing. The
-# `Normalization` layer does it: $(x-\mu_c)/\sigma_c$ for each channel $c$, with
-# statistics of training pictures only.
+# `Normalization` layer does it: $(x-\mu_c)/\sigma_c$ for each channel $c$, with mean
+# $\mu_c$ and deviation $\sigma_c$ of the training pictures only.
 #
 # We train it twice, alike but for the augmentation, for the same number of steps.
 #
@@ -201,12 +211,13 @@ claim("loss on new ones, augmented / plain", new[1][1] / new[0][1], at_most=0.85
 # %% [markdown]
 # The plain network knows its own pictures nearly by heart, and new ones hardly better
 # than the nearest neighbor does. Augmentation closes much of the gap, but mostly from
-# the other side: in so few epochs the network is not right more often on new pictures.
-# It knows the old ones less well. What falls is the loss on new pictures: where the
-# augmented network errs, it is less sure of itself.
+# the other side: the network knows the old pictures less well. In so few epochs it is
+# hardly more often right on new ones. What falls clearly is the loss on new pictures:
+# the augmented network is less sure where it errs.
 #
-# All this holds for emoji. On CIFAR-10 itself the repository's benchmark trains the
-# tutorial's network, with the tutorial's augmentation, for the tutorial's ten epochs.
+# All this holds for emoji. On CIFAR-10 itself `benchmarks/color_images.py` in the
+# repository trains the tutorial's network, with the tutorial's augmentation, for the
+# tutorial's ten epochs.
 
 # %% [markdown]
 # ## 4. What does a shortcut change?
@@ -217,8 +228,9 @@ claim("loss on new ones, augmented / plain", new[1][1] / new[0][1], at_most=0.85
 #
 # $$y = \mathrm{ReLU}\big(x + F(x)\big)$$
 #
-# Doing nothing is now easy: $F = 0$. And the derivative has a part that no weight can
-# shrink: $1 + F'(x)$ in place of $F'(x)$.
+# The added $x$ is the **shortcut**. Doing nothing is now easy: $F = 0$. And where
+# ReLU lets the sum pass, the derivative has a part that no weight can shrink:
+# $1 + F'(x)$ in place of $F'(x)$.
 
 # %%
 reveal(vision.residual_block, vision.fold_batch_norm)
@@ -227,9 +239,11 @@ reveal(vision.residual_block, vision.fold_batch_norm)
 # The second function shows what is left of batch normalization in use: it is another
 # kernel and another bias, nothing more.
 #
-# Stack 20 blocks with weak kernels and nudge one pixel. How much of it arrives?
+# Stack 20 blocks with weak kernels and nudge one pixel. How much of the nudge arrives
+# at the end?
 #
-# **Predict.** With shortcuts, and without?
+# **Predict.** About as much as was sent, a thousandth, or nothing that matters? Say
+# it for the stack with shortcuts, and for the one without.
 
 # %%
 rng = np.random.default_rng(seed(4))
@@ -271,9 +285,10 @@ reveal(vision.build_residual_cnn, vision.train)
 
 # %% [markdown]
 # Two things here are new. **Global average pooling** takes the mean of each channel
-# over all places: the head has few weights, and knows no places. **Label smoothing**
-# (Szegedy et al., 2016) asks for 0.9 and a bit, not for 1, so that nobody has to
-# become infinitely sure. All choices were made on concepts held out from training.
+# over all places. So the head has few weights, and knows no places. **Label
+# smoothing** (Szegedy et al., 2016) asks for a probability of a bit more than 0.9,
+# not for 1. A softmax reaches 1 only with infinite scores, so nobody has to become
+# infinitely sure. All choices were made on concepts held out from training.
 #
 # More layers must not mean more work. So we count.
 #
@@ -302,12 +317,14 @@ claim("... minus augmented", accuracy - new[1][0], at_least=-0.03)
 claim("... loss, of the augmented's", loss / new[1][1], at_most=1)
 
 # %% [markdown]
-# Same pictures, no more multiplications, less than half of the parameters: a lower
-# loss, and about as many concepts right or a few more. With 366 new concepts, two
-# percent are noise, so that one run cannot crown a winner. Nor can it say what lowered
-# the loss: the shortcuts, the schedule, the smoothing? The repository's
-# `benchmarks/color_images.py` takes them away one by one, over several seeds, and
-# trains a wider network for longer: this one had to stop early.
+# An epoch of the residual network costs more multiplications, so it got nine epochs
+# and not fourteen. It has fewer parameters, for it has no wide dense layer. Same
+# pictures, no more work, less than half of the parameters: a lower loss, and about as
+# many pictures right or a few more. With 366 new concepts, two percent are noise, so
+# one run cannot crown a winner. Nor can it say what lowered the loss: the shortcuts,
+# the schedule, the smoothing? The repository's `benchmarks/color_images.py` takes
+# them away one by one, over several seeds, and trains a wider network for longer:
+# this one had to stop early.
 
 # %% [markdown]
 # ## 6. What did it learn, and where does it fail?
@@ -336,11 +353,13 @@ plots.show(figure, alt="Sixteen feature maps of a picture: edges, areas, colors.
 # %% [markdown]
 # The sixteen maps of the first block: outlines, areas, shadows of one drawing. But
 # what does a channel *look for*? Ask all test pictures. For each channel, find the
-# units that it excites most, and cut out what they see. Section 6 of chapter 05 says
-# how much that is; `field_of_unit` says where.
+# units that are excited most, and cut out the patch that each of them sees. Section 6
+# of chapter 05 says how large that patch is; `vision.strongest_patches` also finds
+# where it lies.
 #
-# **Predict.** A unit of the first block sees 13 pixels. What will its eight favorites
-# have in common? And what those of the last block, which sees the whole picture?
+# **Predict.** A unit of the first block sees 13 by 13 pixels. What will the eight
+# favorite patches of a channel have in common? And what the eight favorite pictures
+# of a channel of the last block, whose units see everything?
 
 # %%
 stack = [(5, 2), (3, 1), (3, 1)]  # (kernel size, stride) up to the first block
@@ -354,16 +373,18 @@ figure = plots.images(np.concatenate(patches), columns=8, size=0.8)
 plots.show(figure, alt="Four rows of eight patches, alike within a row.")
 
 # %% [markdown]
-# A row is a channel of the first block, with the patches that excite it most: colors
-# and edges.
+# A row is a channel of the first block, with the patches that excite it most: colors,
+# corners and edges. White is background, or lies outside of the picture.
 
 # %% tags=["figure"]
 figure = plots.images(x_test[np.concatenate(favorites)], columns=8, size=0.8)
 plots.show(figure, alt="Four rows of eight emoji; each row has a theme.")
 
 # %% [markdown]
-# A row is a channel of the last block, with the pictures that excite it most. Here
-# are themes. To put a number on it: what share of a row is of one category?
+# A row is a channel of the last block, with the pictures that excite it most. Some
+# rows have a theme, such as striped flags; others are mixed. To put a number on it:
+# what share of a row belongs to its most frequent category? Rows of eight pictures
+# drawn at random are the rival.
 
 
 # %%
@@ -379,8 +400,9 @@ claim(
 )
 
 # %% [markdown]
-# Second, cover. A white square hides a part; if the probability of the truth falls,
-# the part was evidence (Zeiler & Fergus, 2014).
+# Second, cover. Hide a part under a white square, and move the square over the
+# picture. Where the probability of the true category falls, the part was evidence
+# (Zeiler & Fergus, 2014).
 
 # %%
 drops = [
@@ -404,6 +426,9 @@ plots.show(figure, alt="Three emoji, and below each where covering hurts.")
 #
 # Third, count by category.
 #
+# The nine are faces, people, animals, food, travel, activities, objects, symbols and
+# flags.
+#
 # **Predict.** Which category is easiest, which is hardest?
 
 # %%
@@ -421,8 +446,9 @@ figure.axes[0].tick_params(axis="x", rotation=60)
 plots.show(figure, alt="A table of counts: flags are safe, objects go everywhere.")
 
 # %% [markdown]
-# Rows are true categories, columns answers. Flags look like flags. *Objects* and
-# *Activities* are what people do with things, not how things look.
+# Rows are true categories, columns answers. Flags look like flags. *Activities* says
+# what people do with a thing, not how it looks. And *objects* may look like anything:
+# many wrong answers land there.
 
 # %% tags=["figure"]
 wrong = np.flatnonzero(predicted != y_test)
@@ -439,23 +465,26 @@ plots.show(figure, alt="Sixteen emoji that were sorted wrongly, surest first.")
 # ## 7. Where in the picture is it?
 #
 # So far a picture had one thing in it. A street has many, and the question becomes
-# *what, and where*. Detectors answer with **boxes** and a score for each. Two tools
-# serve all of them.
+# *what, and where*. **Detectors** are networks that answer it: with **boxes**, and a
+# score for each. Two tools serve nearly all of them.
 #
-# **Intersection over union** says how well two boxes agree:
+# **Intersection over union** says how well two boxes agree. It is the area that both
+# share, divided by the area that either covers:
 #
 # $$\mathrm{IoU}(A,B) = \frac{|A\cap B|}{|A\cup B|}$$
 #
-# **Non-maximum suppression** cleans up: one thing is found by many boxes, so keep the
-# best, drop what overlaps it, and repeat.
+# **Non-maximum suppression** cleans up: one thing is found by many boxes. Keep the
+# box with the best score, drop all that overlap it too much, and repeat with the
+# rest.
 
 # %%
 reveal(vision.iou, vision.non_max_suppression)
 
 # %% [markdown]
-# For scores we need no network: a picture can be a kernel. Slide a drawing $t$ over
-# a scene $s$ and measure the squared distance at each place,
-# $\sum s^2 - 2\sum s\,t + \sum t^2$. Two of the three sums are convolutions.
+# For scores we need no network: a picture can be a kernel. Slide a drawing $d$ over a
+# scene $s$ and measure the squared distance at each place,
+# $\sum s^2 - 2\sum s\,d + \sum d^2$. The first two sums are convolutions; the third
+# is the same everywhere.
 
 # %%
 rng = np.random.default_rng(seed(6))
@@ -476,8 +505,9 @@ places = np.argwhere(score > 0.3)  # (n, 2)
 boxes = np.concatenate([places, places + 32], axis=1)
 
 # %% [markdown]
-# **Predict.** The wanted drawing is there twice. How many boxes pass, before and
-# after the clean-up?
+# **Predict.** The wanted drawing is there twice. Each place with a score above 0.3
+# gives a box. Are there two of them, or many more? And how many are left after the
+# clean-up?
 
 # %%
 kept = vision.non_max_suppression(boxes, score[places[:, 0], places[:, 1]], 0.3)
@@ -509,9 +539,10 @@ plots.show(
 # ## 8. And what if the signal has one axis, or three?
 #
 # A kernel can slide along time as well. Sunspots come and go in cycles of about
-# eleven years. Here is a film of 260 years, some scenes played backward.
+# eleven years. Cut 260 years of them into scenes of twelve years, and play each scene
+# twice: once forward, once backward.
 #
-# **Predict.** Could you tell which way a scene of twelve years runs?
+# **Predict.** Could you tell which way such a scene runs? By what?
 
 # %%
 months, count = data.sunspots()
@@ -529,8 +560,9 @@ axes[1].set_xlabel("years")
 plots.show(figure, alt="Fifty years of sunspots, forward above, backward below.")
 
 # %% [markdown]
-# Fifty years, both ways. Cycles rise faster than they sink (Hathaway, 2015). A linear
-# model must tell from fixed positions, and a scene may begin anywhere in the cycle.
+# Fifty years, both ways. Cycles rise faster than they sink (Hathaway, 2015). So a
+# rise that is steeper than the fall means forward. A linear model has one weight for
+# each moment of a scene, and a scene may begin anywhere in the cycle.
 
 
 # %%
@@ -560,10 +592,11 @@ claim("Conv1D, on the future", convolved, at_least=0.9)
 # eight.)
 #
 # Sound is such a signal too; its spectrogram is a picture. So is a gene, with four
-# channels, one a letter. Films and body scans have three axes.
+# channels, one for each letter. Films and body scans have three axes.
 #
-# **Predict.** A film of 10 frames, 32 by 32 pixels, 3 channels. What comes out of
-# eight kernels of size 3, and how many parameters have they?
+# **Predict.** A film of 10 frames, 32 by 32 pixels, 3 channels. Eight kernels of
+# $3 \times 3 \times 3$ slide over it, without padding. Which shape comes out, and how
+# many parameters are there?
 
 # %%
 film = np.zeros(
@@ -589,8 +622,10 @@ claim("Conv1D from Conv2D", np.abs(by_plane - by_keras).max(), at_most=1e-5)
 #
 # ### Ten turns instead of ten degrees (E061)
 #
-# Chapter 05 saw sevens spin. Here is the number: how far does a pixel move that lies
-# 14 from the center? By 10 degrees: at most $2 \cdot 14 \sin 5° \approx 2.4$.
+# The tutorial wants turns of up to 10 degrees. Carried over to the layer as (-10,
+# 10), they are something else: chapter 05 saw sevens spin. Here is the number. A
+# pixel lies 14 from the center. Turned by 10 degrees it moves by at most
+# $2 \cdot 14 \sin 5° \approx 2.4$ pixels.
 
 # %%
 seed(8)
@@ -603,7 +638,7 @@ for name, factor in [("10 / 360", 10 / 360), ("(-10, 10)", (-10, 10))]:
     print(f"factor {name}: more than 3 pixels: {moved.max() > 3}")
 
 # %% [markdown]
-# A factor of 1 is a full turn.
+# A factor of 1 is a full turn, so (-10, 10) means up to ten turns.
 #
 # ### Normalized, but not standardized (E064)
 #
@@ -685,8 +720,8 @@ check("05b.1", factors)
 # %% [markdown]
 # ### Exercise 05b.2: a split that keeps twins together
 #
-# *15 minutes.* Each picture has the name of its concept. Choose a share of the
-# *concepts* for testing, at random.
+# *15 minutes.* Each picture has the name of its concept. Draw a share of the
+# *concepts* at random, with `rng`; all their pictures are for testing, and no others.
 
 
 # %% tags=["exercise"]
@@ -766,7 +801,9 @@ check("05b.3", smooth_targets)
 # %% [markdown]
 # ### Exercise 05b.4: how well do two boxes agree?
 #
-# *15 minutes.* Write intersection over union for two boxes, without `vision`.
+# *15 minutes.* Write intersection over union for two boxes, without `vision`. A box
+# is (top, left, bottom, right), in pixels. Its last row is bottom − 1, its last
+# column right − 1, so its height is bottom − top.
 
 
 # %% tags=["exercise"]
@@ -809,10 +846,12 @@ check("05b.4", overlap)
 # ### Exercise 05b.5: half a cat, half a flag
 #
 # *45 minutes, a small project.* **Mixup** (Zhang et al., 2018) blends each picture
-# with a partner, and the labels alike: $w\,x_i + (1-w)\,x_j$ and $w\,y_i + (1-w)\,y_j$.
-# Write it for a batch. Then blend `x_train` and its one-hot labels with random
-# partners and weights between 0.6 and 1, train a residual network on the result, and
-# compare.
+# with a partner, and the labels alike: $w\,x_i + (1-w)\,x_j$ and
+# $w\,y_i + (1-w)\,y_j$. Write it for a batch. Then blend `x_train` and its one-hot
+# labels with random partners and weights between 0.6 and 1, train a residual network
+# on the result, and compare. (`vision.train` takes integer labels, so call `compile`
+# and `fit` yourself, with the loss `categorical_crossentropy`. Only the function is
+# checked.)
 
 
 # %% tags=["exercise"]

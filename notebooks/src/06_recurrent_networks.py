@@ -19,9 +19,9 @@ plots.show(figure, alt="Sunspot numbers over 260 years: two dozen uneven waves."
 
 # %% [markdown]
 # Monthly sunspot numbers: a wave about every eleven years, no two alike. One month
-# alone does not say whether the wave rises or falls; one must remember. This
-# chapter builds networks with a memory, finds out how long it lasts, and lets them
-# forecast, against rivals that are hard to beat.
+# alone does not say whether the wave rises or falls. For that one must remember the
+# months before. This chapter builds networks with a memory, finds out how long it
+# lasts, and lets them forecast, against rivals that are hard to beat.
 
 # %% [markdown]
 # ## Recall
@@ -41,10 +41,10 @@ plots.show(figure, alt="Sunspot numbers over 260 years: two dozen uneven waves."
 # %% [markdown]
 # ## 1. How can a network remember?
 #
-# A dense layer sees one fixed list of numbers. A sequence has any length. So read
-# it moment by moment, and keep a **state** $h$: a list of numbers that stands for
-# all that was read. At each moment $t$, mix the new input with the old state, with
-# the *same* weights every time:
+# A dense layer sees one fixed list of numbers. A sequence has any length. So read it
+# moment by moment, and keep a **state** $h$: a list of numbers that stands for all
+# that was read. At each moment $t$, mix the new input $x_t$ with the old state
+# $h_{t-1}$, with the *same* weights every time:
 #
 # $$h_t = \tanh(x_t W + h_{t-1} U + b), \qquad h_0 = 0.$$
 #
@@ -74,8 +74,9 @@ apart = np.abs(read(x, *layer.get_weights()) - np.array(layer(x))).max()
 claim("ours from Keras's SimpleRNN", apart, at_most=1e-5)
 
 # %% [markdown]
-# **Predict.** One pulse comes in at the first moment, then nothing, for 40 moments.
-# What does the state do?
+# **Predict.** One pulse comes in at the first moment, then nothing but zeros, up to
+# moment 40. Nothing is trained. Does the state return to 0 at once, does it stay as
+# it is, or does it go on moving?
 
 # %%
 pulse = np.zeros((1, 40, 3))
@@ -91,13 +92,13 @@ axis.grid(False)
 plots.show(figure, alt="Twelve units swing on for 40 moments after one pulse.")
 
 # %% [markdown]
-# Each row is a unit; blue is positive, red negative. The pulse rings on, turned
-# around by $U$ at each moment. Nothing was trained yet: a random recurrent kernel
-# already remembers, in its way.
+# Each row is a unit; blue is positive, red negative. The pulse rings on like a struck
+# bell: $U$ mixes the units anew at each moment. A random recurrent kernel already
+# remembers, in its way.
 #
 # Sequences of different length share a batch by **padding**: short ones get rows
-# without meaning, and a **mask** says which rows count. Where the mask is False, the
-# state stays as it is. `rnn.run` does that, for any kind of step.
+# without meaning at their end. A **mask** says which rows count. Where the mask is
+# False, the state stays as it is. `rnn.run` does that, for any kind of step.
 
 # %%
 reveal(rnn.run)
@@ -122,8 +123,10 @@ claim("and Keras agrees", apart, at_most=1e-5)
 # ## 2. How does blame travel back through time?
 #
 # Write the moments side by side, and the network is a deep one: a layer for each
-# moment, with shared weights. So chapter 03 applies. Blame reaches $h_t$ on two
-# roads: from the loss at moment $t$, and from $h_{t+1}$, through $U$:
+# moment, with shared weights. So chapter 03 applies. Let $L$ be the loss, and
+# $\delta_t$ the blame of the sum inside tanh at moment $t$. Blame reaches $h_t$ on
+# two roads: from the loss at moment $t$, and from $h_{t+1}$, through $U$. Then it
+# passes the slope of tanh, which is $1 - h_t^2$:
 #
 # $$\delta_t = \Big(\frac{\partial L}{\partial h_t} + \delta_{t+1} U^\top\Big) \odot
 # (1 - h_t^2).$$
@@ -179,14 +182,15 @@ axis.set(xlabel="moment, from the end", ylabel="blame of the input")
 plots.show(figure, alt="Blame falls on a line, on a log axis, into the past.")
 
 # %% [markdown]
-# Blame falls by the same *factor* at each moment back. What happened long ago
+# Blame falls by about the same *factor* at each moment back. What happened long ago
 # hardly changes a weight: the network cannot learn that it mattered.
 #
-# If the past counts so little, why walk all the way? **Truncated** back-propagation
-# cuts the road every $k$ moments. It saves memory: only $k$ states must be kept.
+# If the past counts so little, why walk all the way back? **Truncated**
+# back-propagation cuts the road every $k$ moments: no blame crosses a cut. It saves
+# memory, for only $k$ states must be kept.
 #
-# **Predict.** The loss is asked at every moment now. How far off is the gradient, if
-# the road is cut every 20, and every 2 moments?
+# **Predict.** Now the loss asks for the state at every moment. By what share is the
+# gradient of $U$ off, if the road is cut every 20 moments? And every 2?
 
 # %%
 blame = 2 * outputs
@@ -197,8 +201,9 @@ for k, most in [(20, 0.3), (2, 0.9)]:
     claim(f"cut every {k}: relative error", off, at_most=most)
 
 # %% [markdown]
-# Cut every 20, it is a good estimate. Cut often, it is a biased one, and no
-# averaging over batches repairs that.
+# Cut every 20 moments, the gradient is a good estimate. Cut every 2, it is a worse
+# one. And the error is a bias: it leaves out the same long roads each time, so no
+# averaging over batches repairs it.
 
 # %% [markdown]
 # ## 3. What is left of a nudge after eighty moments?
@@ -207,19 +212,19 @@ for k, most in [(20, 0.3), (2, 0.9)]:
 # **Jacobian** of the step; $n$ moments by a product of $n$ of them:
 #
 # $$\frac{\partial h_{t+n}}{\partial h_t} = J_{t+n} \cdots J_{t+1}, \qquad
-# J_k = \operatorname{diag}(1 - h_k^2)\; U^\top.$$
+# J_t = \operatorname{diag}(1 - h_t^2)\; U^\top.$$
 #
 # Blame goes back through the same matrices. So the norm of the product, its largest
 # stretch, says how well the network can remember *and* learn across $n$ moments. A
 # product of many numbers below 1 **vanishes**, of many above 1 **explodes**
 # (Hochreiter, 1991; Bengio et al., 1994; Pascanu et al., 2013).
 #
-# `rnn.memory` computes these norms. $U$ is orthogonal, which stretches nothing,
-# times a `gain`. Some texts blame the slope of tanh near zero. It is 1 there, its
-# largest value.
+# `rnn.memory` computes these norms. $U$ is an orthogonal matrix, which stretches
+# nothing, times a number, the `gain`. Some texts blame the slope of tanh near zero
+# for the vanishing. It is 1 there, its largest value.
 #
-# **Predict.** Gain 1, tanh, and *no* input, so that the state stays at 0: what is
-# left after 80 moments? And with random inputs of size 1?
+# **Predict.** Gain 1, tanh, and *no* input, so that the state stays at 0: which part
+# of a nudge is left after 80 moments? And with random inputs of size 1?
 
 
 # %%
@@ -245,14 +250,15 @@ claim("ReLU, gain 2: left", relu[2][-1], at_least=1e4)
 
 # %% [markdown]
 # Silent, nothing is lost: slopes of 1, and an orthogonal $U$. Inputs push the units
-# out to where tanh is flat, and the nudge dies. A larger gain makes up for it, and
-# more than that. ReLU does not help: half of its slopes are 0, and gain 2 explodes.
-# It needs a start of its own (Le et al., 2015).
+# out to where tanh is flat, and the nudge dies. A gain of 2 makes up for it, and far
+# more than that. ReLU does not help: at gain 1 half of its slopes are 0 and the nudge
+# dies, and at gain 2 it explodes. ReLU needs a start of its own (Le et al., 2015).
 #
-# So "plain networks forget" needs its conditions: small $U$, or inputs that
-# saturate. And "the cure is a gain of 1.5" does not hold either: training moves
-# $U$, and no gain fits all inputs. We need a state that is *kept* unless there is a
-# reason to change it.
+# So "plain networks forget" needs its conditions: a small $U$, or inputs that push
+# tanh to its flat ends. Is there a gain between 1 and 2 that just fits? For these
+# inputs, yes; the figure in section 4 shows 1.5. But training moves $U$, and other
+# inputs need another gain. We need a state that is *kept* unless there is a reason to
+# change it.
 
 # %% [markdown]
 # ## 4. How do gates keep a memory?
@@ -267,23 +273,26 @@ claim("ReLU, gain 2: left", relu[2][-1], at_least=1e4)
 #
 # $$c_t = f \odot c_{t-1} + i \odot g, \qquad h_t = o \odot \tanh c_t.$$
 #
-# The road from $c_{t-1}$ to $c_t$ has no matrix and no tanh on it, only $f$. With $f
-# = 1$ it lets everything pass, in both directions.
+# Here $g$ is the content that may be written. The road from $c_{t-1}$ to $c_t$ has no
+# matrix and no tanh on it, only $f$. With $f = 1$ it lets everything pass: memory
+# forward, and blame backward.
 #
-# The **GRU** (Cho et al., 2014) does with one state. $z$ keeps, $r$ resets:
+# The **GRU** (Cho et al., 2014) needs only one state. It has two gates, computed as
+# those above: $z$ keeps the old state, $r$ says how much of it the new content $g$
+# may see:
 #
 # $$h_t = z \odot h_{t-1} + (1 - z) \odot g, \qquad
 # g = \tanh(x_t W_g + r \odot (h_{t-1} U_g + b'_g) + b_g).$$
 #
-# In the paper, $r$ acts *before* the product: $(r \odot h_{t-1}) U_g$. Keras has
-# both, as `reset_after`, which is True unless you say otherwise.
+# In the paper, $r$ acts *before* the product: $(r \odot h_{t-1}) U_g$. Keras has both
+# ways, chosen by `reset_after`, which is True unless you say otherwise.
 
 # %%
 reveal(rnn.lstm_step, rnn.gru_step)
 
 # %% [markdown]
-# **Predict.** An LSTM of 12 units reads 3 features. A plain recurrent layer has 192
-# weights then. And the LSTM?
+# **Predict.** An LSTM of 12 units reads 3 features. A plain recurrent layer has
+# $12 \cdot (3 + 12 + 1) = 192$ weights then. And the LSTM?
 
 # %%
 rng = np.random.default_rng(seed(4))
@@ -304,9 +313,10 @@ print(f"LSTM: {4 * 192} weights")
 # Four times as many: three gates, and the content $g$. A GRU has about three times
 # as many.
 #
-# Are gates the cure, then? A gate that is half open halves the memory at each
-# moment. What it does *before* training, its bias decides: for $f$ Keras starts
-# with 1, $\sigma(1) \approx 0.73$; for $z$ with 0.
+# Are gates the cure, then? A keeping gate that is half open halves the memory at each
+# moment. How open it is *before* training, its bias decides. For $f$ Keras starts
+# with a bias of 1, and $\sigma(1) \approx 0.73$. For $z$ it starts with 0, and
+# $\sigma(0) = 0.5$.
 #
 # **Predict.** Order by what is left after 80 moments: plain with gain 1, LSTM and
 # GRU as Keras starts them, both with a bias of 4 on the keeping gate.
@@ -335,11 +345,12 @@ plots.show(figure, alt="Norms over 80 moments on a log axis; most fall, some ris
 
 # %% [markdown]
 # Left: plain networks, from the collapse at gain 0.5 to explosions. Right: gates. As
-# Keras starts it, a GRU forgets *faster* than a plain network with an orthogonal
-# $U$. Gates alone are no cure; gates that start open are. (The idea that the
-# forget bias must be large is as old as the gate; Jozefowicz et al., 2015, and
-# Tallec & Ollivier, 2018, measured and explained it.) All lines hold for five seeds
-# and more.
+# Keras starts it, a GRU forgets *faster* than a plain network with an orthogonal $U$.
+# Gates alone are no cure; gates that start open are. The open LSTM even lets the
+# nudge grow: its output $h$ goes through $U$ and is written into the cell again. (The
+# idea that the forget bias must be large is as old as the gate; Jozefowicz et al.,
+# 2015, and Tallec & Ollivier, 2018, measured and explained it.) What the claims above
+# say holds for five seeds and more.
 #
 # Does it matter in training? A task with one thing to remember: the first moment
 # says +1 or −1, then come 59 moments of noise, then the question: which was it?
@@ -370,7 +381,8 @@ def remembers(make, step, keep):  # accuracy on new sequences after four epochs
 
 
 # %% [markdown]
-# **Predict.** Four epochs. Who knows the sign?
+# **Predict.** An LSTM and a GRU, each as Keras starts it and with a bias of 4, train
+# for four epochs. Which of the four then know the sign?
 
 # %%
 for name, make, step in [
@@ -382,17 +394,18 @@ for name, make, step in [
 
 # %% [markdown]
 # One number in the start decides between guessing and knowing. With more epochs the
-# default may find the way too, if it is lucky. If your sequences have about $T$
-# moments, a bias of $\log T$ keeps a nudge for about that long: $\sigma(\log T)
-# \approx 1 - 1/T$.
+# default may find the way too, if it is lucky. And where does 4 come from? If your
+# sequences have about $T$ moments, a bias of $\log T$ keeps a nudge for about that
+# long, since $\sigma(\log T) \approx 1 - 1/T$. Here $\log 60 \approx 4.1$.
 
 # %% [markdown]
 # ## 5. What if blame explodes?
 #
 # Then one step throws the weights far away, and all learning is lost. **Clipping**
 # (Pascanu et al., 2013) is made for this: chapter 04's `clip_by_global_norm`. Here is
-# a plain network of ours, with a gain of 1.3, on the same task with 20 moments, and
-# plain gradient descent.
+# a plain network of ours, with a gain of 1.3. Its task is the same, with 20 moments
+# and quieter noise. Plain gradient descent trains it, and the loss is the squared
+# distance of its one output from +1 or −1.
 
 
 # %%
@@ -419,8 +432,8 @@ def train(limit, rate=0.1, batch=32):
 
 
 # %% [markdown]
-# **Predict.** Saying 0 always has the loss 1. Where do 200 steps end, with and
-# without the leash?
+# **Predict.** Whoever always says 0 has the loss 1. Where do 200 steps end, with
+# clipping and without?
 
 # %%
 with np.errstate(all="ignore"):
@@ -439,8 +452,9 @@ axis.legend()
 plots.show(figure, alt="Loss explodes without clipping; clipped, it falls.")
 
 # %% [markdown]
-# Losses of both runs. In Keras it is one word: `Adam(global_clipnorm=1.0)`. Clipping
-# cures explosions only. It cannot bring back blame that has vanished.
+# Losses of both runs. In Keras it is one word: `Adam(global_clipnorm=1.0)`.
+# (`clipnorm`, in section 4, clips each array of weights by itself.) Clipping cures
+# explosions only. It cannot bring back blame that has vanished.
 
 # %% [markdown]
 # ## 6. Can it forecast?
@@ -451,8 +465,9 @@ plots.show(figure, alt="Loss explodes without clipping; clipped, it falls.")
 #
 # - **Split by time.** Learn from the old part, score on the new. Shuffled windows
 #   overlap, and would show the network its exam.
-# - **Know only the past.** A forecast made in December may not use January; so the
-#   first `ahead` targets after the split are left out too.
+# - **Know only the past.** Training uses all that was measured before the split. A
+#   forecast made earlier would know too much. So all forecasts are made after the
+#   split, and the first `ahead` targets behind it are left out.
 # - **Have rivals.** *Persistence* says: as it is now. *Seasonal naive* says: as it
 #   was one period ago. *Linear autoregression* is the best weighted sum of the
 #   window, by least squares (chapter 01).
@@ -461,11 +476,13 @@ plots.show(figure, alt="Loss explodes without clipping; clipped, it falls.")
 reveal(rnn.windows, rnn.linear_autoregression)
 
 # %% [markdown]
-# Each task below is a window, the level to start from, the truth, and a rival. Both
-# learners forecast the *change* from the level: they begin where persistence ends.
+# Each task below is a window, the level at its end, the truth, and what seasonal
+# naive says. The linear model and the network both forecast the *change* from that
+# level: they begin where persistence ends.
 #
-# Sunspot noise grows with their number; a root evens it out. The window is eleven
-# years of twelve months each, so the network reads a year at a moment.
+# The noise of sunspots grows with their number; a square root evens it out. The
+# window is eleven years of twelve months each, and the network reads a whole year at
+# each moment.
 
 
 # %%
@@ -486,9 +503,10 @@ years = pasts.reshape(-1, 11, 12)
 tasks = {"sunspots": task(years, pasts[:, -1, 0], truth, root[11:-132], **split)}
 
 # %% [markdown]
-# Carbon dioxide climbs: the new years lie above all that was ever seen. Relative to
-# the last week, they look as before. Weeks without a measurement take over the last
-# one, in the window only; never as a target.
+# Carbon dioxide climbs: the new years lie above all that was ever seen. So each
+# window is taken relative to its last week; then new windows look like old ones. A
+# week without a measurement repeats the one before, but only in windows: it is never
+# a target.
 
 # %%
 weeks, co2 = data.co2()
@@ -548,8 +566,8 @@ def linear(pasts, change, is_old, **_):
 
 
 # %% [markdown]
-# **Predict.** Four rivals, three series. On which does the network beat the straight
-# line?
+# **Predict.** Four forecasts for each of three series. On which does the network beat
+# linear autoregression?
 
 # %%
 network_says = {name: network(**t, number=7) for name, t in tasks.items()}
@@ -585,10 +603,10 @@ plots.show(figure, alt="Errors of four forecasts on three series, as bars.")
 # Root mean squared errors on the new years (in roots of sunspots, parts per million,
 # degrees), shorter is better. On sunspots the network wins by some percent: their
 # waves rise faster than they fall, which no weighted sum can say. On carbon dioxide,
-# trend plus season, the straight line wins clearly. In Seattle the network wins by a
+# trend plus season, the linear model wins clearly. In Seattle the network wins by a
 # few percent of a forecast that is hardly better than "as today". These three
-# verdicts hold for five seeds; larger ones would not. Without the rivals, all three
-# networks would have looked like a success.
+# verdicts hold for five seeds; bolder ones would not. Without the linear rival, all
+# three networks would have looked like a success.
 
 # %% tags=["figure"]
 t, new = tasks["sunspots"], tasks["sunspots"]["is_new"]
@@ -607,7 +625,8 @@ plots.show(figure, alt="Forecasts follow the measured waves, with less noise.")
 # ## Where the tutorials go wrong
 #
 # **Learning noise by heart (E021, E025).** One text trains an LSTM to predict random
-# numbers from random numbers, and plots its "forecast". There is nothing to learn.
+# numbers from random numbers, and plots its "forecast". Its inputs say nothing about
+# its targets: there is nothing to learn.
 #
 # **Predict.** Targets of variance 1. What loss is reached on the training data, and
 # what on fresh noise? Saying 0 always has the loss 1.
@@ -625,12 +644,13 @@ claim("loss on the noise it was trained on", learned, at_most=0.5)
 claim("loss on fresh noise", fresh, at_least=1.1)
 
 # %% [markdown]
-# It learned a hundred numbers by heart, and is worse than silence on all others. The
-# text had no second part of the data, so nobody could see it.
+# It learned a hundred numbers by heart. On fresh noise it does worse than a network
+# that says nothing but 0. The text set no data aside, so nobody could see it.
 #
 # **ReLU inside an LSTM (E023).** The same network says `activation="relu"`. The cell
-# is a sum. tanh keeps what is shown of it below 1; with ReLU nothing does. Six random
-# starts read a thousand weeks of carbon dioxide, as measured and as scaled.
+# is a sum that may grow. tanh keeps what is shown of it below 1; with ReLU nothing
+# does. Six networks with random weights read a thousand weeks of carbon dioxide:
+# first as measured, about 330 each, then scaled to deviation 1.
 
 # %%
 rng = np.random.default_rng(seed(9))
@@ -646,7 +666,8 @@ def largest(x, **options):  # |output|, of six networks
 
 
 # %% [markdown]
-# **Predict.** How large is the largest output: below 1, about 330, or more?
+# **Predict.** With ReLU, how large does an output get on the values as measured:
+# below 1, about 330, or far more? And on the scaled ones?
 
 # %%
 claim("tanh, as measured", largest(raw), at_most=1)
@@ -654,8 +675,9 @@ claim("ReLU, as measured", largest(raw, activation=rnn.relu), at_least=5000)
 claim("ReLU, scaled", largest(scaled, activation=rnn.relu), at_most=2)
 
 # %% [markdown]
-# With ReLU the state feeds on itself; some starts pass any number. Keep tanh, and
-# scale the inputs. (On a GPU, only the LSTM with tanh has the fast kernel.)
+# With ReLU the state feeds on itself: from some random weights it grows without
+# limit. Keep tanh, and scale the inputs. (On a GPU, only the LSTM with tanh has the
+# fast kernel.)
 #
 # | | Said | In fact | Right |
 # |---|---|---|---|
@@ -679,8 +701,8 @@ claim("ReLU, scaled", largest(scaled, activation=rnn.relu), at_most=2)
 #
 # ### Exercise 06.1: what a gate costs
 #
-# 5 minutes. How many weights has a Keras layer of this kind? `kind` is `"rnn"`,
-# `"lstm"` or `"gru"` (with `reset_after`, the default).
+# 5 minutes. How many weights, biases included, has a Keras layer of this kind? `kind`
+# is `"rnn"`, `"lstm"` or `"gru"` (with `reset_after`, the default).
 
 
 # %% tags=["exercise"]
@@ -723,8 +745,8 @@ check("06.1", count_weights)
 # %% [markdown]
 # ### Exercise 06.2: how open must a gate be?
 #
-# 5 minutes. Nothing but a gate's bias acts on the state. Which bias halves a nudge
-# in exactly `n` moments?
+# 5 minutes. A state is multiplied by $\sigma(b)$ at each moment, and nothing else
+# happens to it. Which bias $b$ halves a nudge in exactly `n` moments?
 
 
 # %% tags=["exercise"]
@@ -815,7 +837,7 @@ check("06.3", last_output)
 #
 # 10 minutes. Carbon dioxide has a season and a trend. Forecast `ahead` moments after
 # the last: what was there one period earlier, plus the growth over the last period.
-# `ahead` is at most `period`.
+# `series` is an array whose last number is now, and `ahead` is at most `period`.
 
 
 # %% tags=["exercise"]
@@ -857,9 +879,10 @@ check("06.4", seasonal_with_growth)
 # %% [markdown]
 # ### Exercise 06.5: blame for a leak
 #
-# 20 minutes. A leaky memory of one number: $h_t = a\,h_{t-1} + (1-a)\,x_t$, $h_0 =
-# 0$. `blame[t]` is $\partial L/\partial h_t$, of the loss alone. Return $\partial
-# L/\partial a$.
+# 20 minutes. A leaky memory of one number: $h_t = a\,h_{t-1} + (1-a)\,x_t$,
+# $h_0 = 0$. `blame[t]` is $\partial L/\partial h_t$, of the loss at that moment
+# alone, where $h_t$ is the state just after `x[t]` was read; before `x[0]` it is 0.
+# Return $\partial L/\partial a$.
 
 
 # %% tags=["exercise"]

@@ -1,6 +1,7 @@
 # %% [markdown]
-# What kind of word is *back*? Half a century ago somebody tagged a million words of
-# English by hand (Francis & Kučera, 1979). Ask them.
+# What kind of word is *back*: a noun, a verb, something else? Half a century ago,
+# people wrote its class beside each of a million words of English (Francis & Kučera,
+# 1979). Ask their table.
 
 # %%
 import itertools
@@ -35,10 +36,11 @@ axis.grid(False)
 plots.show(figure, alt="Shares of word classes for five words; each has several.")
 
 # %% [markdown]
-# Each word has several classes. Nobody who reads a sentence notices: the words
-# around decide, before and after. This chapter lets recurrent networks read such
-# sentences. They give one answer a text, then one answer a word, and at last they
-# write.
+# Each word has several classes. Blue is a noun, orange a verb, yellow an adjective.
+# Gray is all else: ADV an adverb, CONJ a conjunction, DET an article and the like,
+# PRON a pronoun. Nobody who reads a sentence notices: the words before and after
+# decide. This chapter lets recurrent networks read such sentences. They give one
+# answer a text, then one answer a word, and at last they write.
 
 # %% [markdown]
 # ## Recall
@@ -60,9 +62,10 @@ plots.show(figure, alt="Shares of word classes for five words; each has several.
 # %% [markdown]
 # ## 1. How does a network read words?
 #
-# It reads numbers. So number the words: a **vocabulary** gives each an id. Id 1
-# stands for any word that is not in it, id 0 for **padding**, because sentences in a
-# batch must be equally long.
+# It reads numbers. So cut the text into **tokens**, words and marks such as the full
+# stop, and number them: a **vocabulary** gives each an id. Id 1 stands for any token
+# that is not in it. Id 0 is **padding**, because sentences in a batch must be equally
+# long.
 
 # %%
 sentences = ["the cat sat .", "the dog sat on the cat .", "who sat ?"]
@@ -73,9 +76,9 @@ print(ids)
 print(rows)
 
 # %% [markdown]
-# Ids have no meaning: word 7 is not more than word 6. An **embedding** looks up a
-# row of a table $E$, a vector for each id, and the table is learned. It is a dense
-# layer on one-hot vectors, without the multiplications:
+# The size of an id has no meaning: word 7 is not more than word 6. An **embedding**
+# gives each id a vector: it looks up a row of a table $E$, and the table is learned.
+# It is a dense layer on one-hot vectors, without the multiplications:
 #
 # $$\text{embed}(w) = E_w = \text{onehot}(w)\, E.$$
 
@@ -91,8 +94,9 @@ claim("lookup minus product", np.abs(vectors - one_hot @ table).max(), at_most=1
 # With `mask_zero=True` the embedding also tells all layers above which ids are
 # padding. Many tutorials leave it out.
 #
-# **Predict.** A sentence of 5 words, and the same padded to 50. How much does the
-# output of an untrained GRU change, with the mask and without?
+# **Predict.** A sentence of 5 words, and the same padded to 50. Does the output of an
+# untrained GRU change not at all, a little, or by about its own size? Say it with the
+# mask, and without.
 
 
 # %%
@@ -118,9 +122,9 @@ claim("change, not masked / largest output", unmasked / size, at_least=0.3)
 # %% [markdown]
 # ## 2. One answer a text: is the critic happy?
 #
-# Sentences from movie reviews, each rated by twenty people (Hutto & Gilbert, 2014).
-# We keep those with a clear rating, and ask whether it is positive. The network has
-# no `return_sequences` at its end: one number a text.
+# Here are sentences from movie reviews, each rated by twenty people (Hutto & Gilbert,
+# 2014). We keep those with a clear rating, and ask whether it is positive. So the
+# answer is one number for a whole text.
 
 # %%
 texts, scores = data.movie_snippets()
@@ -132,10 +136,11 @@ old, new = np.split(order, [int(0.8 * len(read))])
 print(len(read), "texts, such as:", *read[2])
 
 # %% [markdown]
-# First a rival. **Naive Bayes** counts, for each word, in how many happy and unhappy
-# texts it stands. The logs of these ratios, summed over the words of a new text, say
-# who wins. It is a linear model of a *bag of words*: order is lost. We give it pairs
-# of neighbors too, so that "not good" is a word of its own.
+# First a rival. **Naive Bayes** counts, for each word, how many happy texts contain
+# it, and how many unhappy ones. (One is added to each count, so that none is 0.) The
+# log of the ratio is the word's vote. A new text gets the sum of the votes of its
+# words: above 0 it is called happy. This is a linear model of a *bag of words*: order
+# is lost. We give it pairs of neighbors too, so that "not good" is a word of its own.
 
 
 # %%
@@ -162,8 +167,8 @@ linear = np.mean((sums > 0) == happy[new])
 claim("accuracy, bag of words", linear, at_least=0.78, at_most=0.85)
 
 # %% [markdown]
-# Now the network: embedding, a GRU that reads forward and one that reads backward
-# (Schuster & Paliwal, 1997), their mean over time, one logit.
+# Now the network: an embedding, a GRU that reads forward and one that reads backward
+# (Schuster & Paliwal, 1997), the mean of their states over time, one logit.
 
 # %%
 reveal(text_rnn.build_sentiment)
@@ -199,14 +204,14 @@ claim("their sum minus bag of words", both - linear, at_least=-0.04, at_most=0.0
 # The bag of words is not beaten, and adding the network to it hardly helps. With
 # 8,000 short texts, the network sees most word orders too rarely to learn from them;
 # and most of the mood is in single words anyway. Count first, then train. Networks
-# win here once they have read far more text than this: chapter 09 says how.
+# win here once they have read far more text than this, rated or not.
 
 # %% [markdown]
 # ## 3. One answer a word: which class has it?
 #
-# Now each token has a label, so `return_sequences=True`, and a label for each
-# moment. The Brown corpus has 500 documents. Sentences of one document resemble each
-# other, so we split by *document*: every tenth is held out.
+# Now each token has a label. So the recurrent layer must answer at each moment:
+# `return_sequences=True`. The Brown corpus has 500 documents. Sentences of one
+# document resemble each other, so we split by *document*: every tenth is held out.
 
 # %%
 started = time.perf_counter()
@@ -222,8 +227,11 @@ for document, words, tags in brown:
 print(len(parts["old"][0]), "and", len(parts["new"][0]), "sentences;", *classes)
 
 # %% [markdown]
-# The rival needs no training: give each word the class it had most often, and call
-# every unknown word a noun.
+# Twelve classes: ADP is a preposition, NUM a number, PRT a particle such as *up* in
+# *get up*, X is the rest, and the full stop stands for all marks.
+#
+# The rival only counts: give each word the class it had most often in the old
+# documents, and call every unknown word a noun.
 #
 # **Predict.** How many of 100 words does that get right?
 
@@ -237,9 +245,9 @@ claim("accuracy, most frequent class", baseline, equals=0.9426, tolerance=0.002)
 
 # %% [markdown]
 # A strong rival: most words are easy. What is left are words of several classes, and
-# the 4 % that the old documents do not contain. For those we look at the word
-# itself: *axolotls* ends in *-ols*, *quickly* in *-kly*, and a capital letter tells
-# a name. So each token has three ids: the word, its last three letters, its shape.
+# words that the old documents do not contain. For those we look at the word itself:
+# *axolotls* ends in *-ols*, *quickly* in *-kly*, and a capital letter often tells a
+# name. So each token has three ids: the word, its last three letters, its shape.
 
 # %%
 low = [[word.lower() for word in sentence] for sentence in parts["old"][0]]
@@ -252,7 +260,10 @@ features = {
 print(*zip(parts["new"][0][0][:5], features["new"][0][:5].tolist(), strict=False))
 
 # %% [markdown]
-# Batches hold sentences of about the same length; so there is little padding. The
+# *Ierulli* is no known word, so its first id is 1. But its ending is known, and its
+# shape says that it begins with a capital letter.
+#
+# Batches hold sentences of about the same length, so there is little padding. The
 # loss counts tokens only. And mind a trap: three embeddings are joined, and Keras
 # joins their masks by *or*. If only one of them has no `mask_zero`, it says "all
 # count" for everybody, silently, and the backward GRU reads padding first.
@@ -310,8 +321,9 @@ claim("change of probabilities by padding", apart, at_most=1e-6)
 # %% [markdown]
 # ## 4. What does the tagger still get wrong?
 #
-# One number hides which classes fail. For each we count **recall**, how many of its
-# words were found, and **precision**, how many words given to it belong there.
+# One number hides which classes fail. For each class we count **recall**, the share
+# of its words that were found, and **precision**, the share of the words given to it
+# that belong there.
 
 # %%
 number = len(classes)
@@ -324,8 +336,8 @@ gains = recall - rival_recall
 order = np.argsort(recall)
 
 # %% [markdown]
-# **Predict.** Which class gains most over the rival: nouns, verbs, prepositions,
-# punctuation?
+# **Predict.** Which of these gains most recall over the rival: nouns, verbs,
+# prepositions, punctuation?
 
 # %%
 claim("recall of punctuation", recall[classes.index(".")], at_least=0.99)
@@ -348,10 +360,11 @@ axis.set(xlim=(0.8, 1.005), title="right: recall of rival, recall, precision")
 plots.show(figure, alt="Recall and precision of twelve classes; X is far behind.")
 
 # %% [markdown]
-# A row for each class, with the number of its words; the worst at the bottom. X, off
-# the scale, is what fits nowhere, mostly foreign words: few to learn from, few to
-# lose. Prepositions share their words with adverbs and particles (*up the hill*, *get
-# up*), verbs with nouns: there the tagger gains most.
+# A row for each class, with the number of its words; the worst at the bottom. X is
+# what fits nowhere, mostly foreign words: few to learn from, few to lose. Its recall
+# is off the scale. The tagger gains most where classes share their words:
+# prepositions with adverbs and particles (*up the hill*, *get up*), adjectives and
+# verbs with nouns (*a light*, *a run*).
 #
 # Does it read the words around? Ask for *back* and *run*, two words of the first
 # picture, in sentences that it has never seen.
@@ -383,8 +396,8 @@ claim("a long RUN: a noun", tag("It was a long run .")[4] == "NOUN")
 # ## 5. How far does counting go?
 #
 # A text model gives each next character a probability $p$. Its score is the mean of
-# $-\log_2 p$ on *new* text, in **bits per character**: how many yes-or-no questions
-# are left. (Shannon, 1951, asked people: about one bit for English.)
+# $-\log_2 p$ on *new* text, in **bits per character**: how many yes-or-no questions a
+# character still needs. (Shannon, 1951, asked people: about one bit for English.)
 
 # %%
 alice = " ".join(data.alice().split())
@@ -393,22 +406,27 @@ letters = len(set(alice))
 claim("knowing nothing, bits", np.log2(letters), equals=6.15, tolerance=0.05)
 
 # %% [markdown]
-# Counting works: after the last $k$ characters $c$, how often did each one follow?
-# Most contexts are rare, so every count gives up a discount $d$, and what it gives is
-# spent by the model with one character less:
+# A rival that counts is the **n-gram** model: after the last $k$ characters, the
+# **context** $c$, how often did each character $x$ follow? Let $n(cx)$ be that count,
+# $n(c)$ the sum of all counts after $c$, and kinds$(c)$ the number of different
+# characters that followed. Most contexts are rare. So every count gives up a discount
+# $d$, and what it gives is spent by the model whose context $c'$ is one character
+# shorter:
 #
 # $$p_k(x \mid c) = \frac{\max(n(cx) - d,\, 0) + d\, \text{kinds}(c)\;
 # p_{k-1}(x \mid c')}{n(c)}.$$
 #
-# The lower models count not how often $x$ came, but after how many different
-# characters. That is the trick of Kneser & Ney (1995).
+# The shorter models count not how often $x$ came, but after how many different
+# characters. That is the trick of Kneser & Ney (1995). In words: *Francisco* may be
+# frequent, but it follows only *San*, so it is a bad guess anywhere else.
 
 # %%
 reveal(text_rnn.count_ngrams, text_rnn.ngram_probability)
 
 # %% [markdown]
-# **Predict.** Learn from nine tenths of *Alice*, score the last tenth. How many bits
-# with one character of context, with three, with six?
+# **Predict.** Learn from nine tenths of *Alice*, score the last tenth. Knowing
+# nothing costs six bits, and people need one. How many are needed with one character
+# of context, with three, with six?
 
 # %%
 bits = {}
@@ -435,9 +453,9 @@ claim("bits, six", bits[6], equals=1.98, tolerance=0.05)
 # ## 6. What does a network see that counting cannot?
 #
 # A Chinese quatrain of the Tang time has four lines of five characters. After five
-# comes a comma or a full stop. An n-gram would have to look back to the last mark to
-# know that; and contexts of that length are new in almost every poem. A state can
-# count.
+# comes a comma or a full stop. To know that, an n-gram would have to look back to the
+# last mark; and contexts of that length are new in almost every poem. But the state
+# of a recurrent network can count.
 #
 # We take the thousand most frequent characters; id 1 stands for all others, id 0 for
 # the start.
@@ -468,11 +486,11 @@ best = min(chosen)
 claim("bits per character, best n-gram", best, equals=6.85, tolerance=0.35)
 
 # %% [markdown]
-# The network reads each poem a few times. Its dense layer of 1002 outputs costs as
-# much as its GRU.
+# The network reads each poem four times. Its dense layer has 1002 outputs, and more
+# weights than its GRU.
 #
-# **Predict.** Does it get below the n-gram, and how many of 200 poems that it writes
-# have the right form? (We let it write no ids below 2.)
+# **Predict.** Does it get below the n-gram's bits? And of 200 poems that each of the
+# two writes, how many have the right form? (The network may not write ids below 2.)
 
 # %%
 seed(8)
@@ -527,6 +545,9 @@ cold_form, hot_form = (np.mean(list(map(in_form, p))) for p in (cold, hot))
 claim("form when cold minus form when hot", cold_form - hot_form, at_least=0.2)
 
 # %% [markdown]
+# Cold, it takes what is likely: fewer characters, and a safer form. Hot, it is the
+# other way round.
+#
 # Are these new lines, or copies? Compare them with all lines of all poems, and read a
 # few.
 
@@ -543,9 +564,10 @@ from IPython.display import HTML
 HTML("<pre>" + "\n".join([*texts[:4], "", *texts[200:204]]) + "</pre>")
 
 # %% [markdown]
-# Four poems at $T = 0.6$, four at 1. The form is there, pairs of characters are words,
-# and the cold ones come back to the same few pictures. A sense is not there: for that,
-# 4,000 poems and half a minute are too little. Chapter 09 takes the next step.
+# Four poems at $T = 0.6$, four at 1. Most keep the form, many pairs of characters are
+# words, and the cold ones come back to the same few pictures. A sense is not there:
+# for that, 4,000 poems and half a minute are too little. Chapter 09 takes the next
+# step.
 
 # %% [markdown]
 # ## Where the tutorials go wrong
@@ -553,7 +575,8 @@ HTML("<pre>" + "\n".join([*texts[:4], "", *texts[200:204]]) + "</pre>")
 # ### Labels of another shape (E145)
 #
 # One text sorts sequences into ten classes with `GRU(64, return_sequences=True)` and
-# a dense layer. That is one answer a *word*. Labels for whole sequences do not fit:
+# a dense layer. That is one answer a *word*. With one label for each whole sequence,
+# it does not fit:
 
 # %% tags=["raises-exception"]
 stack = [layers.Embedding(1000, 16), layers.GRU(64, return_sequences=True)]
@@ -595,8 +618,8 @@ keras.Sequential([layers.Embedding(1000, 16), layers.GRU(64)]).count_params()
 #
 # ### Exercise 06b.1: equally long
 #
-# 5 minutes. Make one array of lists of ids: cut those longer than `length`, pad the
-# others *behind* with 0.
+# 5 minutes. Make one array out of several lists of ids: cut those longer than
+# `length`, pad the others *behind* with 0.
 
 
 # %% tags=["exercise"]
@@ -729,7 +752,8 @@ check("06b.3", bits_per_character)
 # %% [markdown]
 # ### Exercise 06b.4: cold and hot
 #
-# 5 minutes. Raise a distribution to the power $1/T$, and make it one again.
+# 5 minutes. Raise the probabilities `p` to the power $1/T$, and scale them so that
+# they are a distribution again.
 
 
 # %% tags=["exercise"]
@@ -772,8 +796,8 @@ check("06b.4", with_temperature)
 # ### Exercise 06b.5: a rival of your own (project)
 #
 # 30 minutes. Write a character model without a network: `learn(text)` returns a
-# function `p(context, character)`. It must be a distribution over the characters of
-# `text`, for any context, and need at most 3.0 bits per character on new text, where
+# function `p(context, character)`. For any context, its values over the characters of
+# `text` must sum to 1. It may need at most 3.0 bits per character on new text, where
 # a model without context needs about 4.2. The text has 30,000 characters.
 
 

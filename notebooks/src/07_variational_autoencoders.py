@@ -15,9 +15,9 @@ figure = plots.images(np.reshape(path, (7, 28, 28)), columns=7)
 plots.show(figure, alt="A seven fades out while a three fades in, like ghosts.")
 
 # %% [markdown]
-# Seven pictures from a seven to a three. The middle ones are no digits but two
-# ghosts. Pixels are the wrong numbers to mix. This chapter finds better ones: few
-# numbers for each digit, such that *every* choice of them draws a digit.
+# Seven pictures from a seven to a three. The middle ones are no digits, but two
+# ghosts at once. Pixels are the wrong numbers to mix. This chapter finds better ones:
+# few numbers for each digit, such that *every* choice of them draws a digit.
 
 # %% [markdown]
 # ## Recall
@@ -37,10 +37,11 @@ plots.show(figure, alt="A seven fades out while a three fades in, like ghosts.")
 # %% [markdown]
 # ## 1. How much of a digit fits into two numbers?
 #
-# A digit has 784 pixels. Keep two numbers, throw the pixels away, and draw the
-# digit again. The oldest way is **principal component analysis** (PCA): lay the
-# plane through the data that misses them least, and keep each digit's shadow on it.
-# With mean $m$ and axes $U$, eigenvectors of the covariance,
+# A digit has 784 pixels. Keep two numbers, throw the pixels away, and draw the digit
+# again. The oldest way is **principal component analysis** (PCA): lay the plane
+# through the data that misses them least, and keep each digit's shadow on it. Let $m$
+# be the mean digit. The rows of $U$ are the plane's axes, the two eigenvectors of the
+# covariance with the largest eigenvalues. The code $z$ and the drawing $\hat x$ are
 #
 # $$z = U\,(x-m), \qquad \hat x = m + U^\top z$$
 
@@ -83,8 +84,8 @@ by_pca = vae.apply_pca(x_test, *vae.fit_pca(x_train, 2))[1]
 by_network = sigmoid(vae.outputs(autoencoder, x_test))
 
 # %% [markdown]
-# **Predict.** Draw the average digit, whatever comes in: that is one error. What
-# part of it is left with PCA's two numbers, and with the network's?
+# **Predict.** Draw the average digit, whatever comes in: that makes some error. Which
+# share of this error is left with PCA's two numbers, and which with the network's?
 
 # %%
 average = error(mean_image)
@@ -99,8 +100,8 @@ for axis, name in zip(figure.axes[::10], ["digit", "PCA", "network"], strict=Tru
 plots.show(figure, alt="Ten digits, PCA's smears, and the network's clear copies.")
 
 # %% [markdown]
-# Digits above, PCA below, the network last. Two numbers on a plane draw smears; two
-# numbers on a bent sheet draw digits, though sometimes the wrong one.
+# Digits above, PCA in the middle, the network below. Two numbers on a plane draw
+# smears; two numbers on a bent sheet draw digits, though sometimes the wrong one.
 
 # %% [markdown]
 # ## 2. Why can an autoencoder not imagine?
@@ -115,10 +116,10 @@ center, spread = codes.mean(axis=0), np.linalg.cholesky(np.cov(codes.T))
 standard = np.linalg.solve(spread, (codes - center).T).T  # mean 0, covariance I
 
 # %% [markdown]
-# They spread as they like. The best normal distribution we can fit has their mean and
-# covariance. Cut it into 400 cells of equal probability: were the fit right, each would
-# hold 150 of the 60,000 codes. `unevenness` is the KL divergence of the true shares from
-# equal ones (section 4 explains it): zero if the fit is right.
+# Codes spread as they like. The best normal distribution that we can fit has their
+# mean and covariance. Cut it into 400 cells of equal probability: were the fit right,
+# each would hold 150 of the 60,000 codes. `unevenness` is the KL divergence of the
+# true shares from equal ones (section 4 explains it): zero if the fit is right.
 #
 # **Predict.** Do the codes fill the 400 cells evenly?
 
@@ -135,40 +136,43 @@ figure = plots.images(images.reshape(-1, 28, 28), columns=10, size=0.7)
 plots.show(figure, alt="Forty random drawings: digits, and blots between digits.")
 
 # %% [markdown]
-# Forty random codes, drawn. Many are digits, and some are blots: no digit ever trained
-# the decoder there. Codes lie in rays and one clump, and a normal distribution is the
-# wrong shape; we had to look at all codes to fit even that. We need a network that *knows* where its codes
-# lie.
+# Forty random codes, drawn. Many are digits, and some are blots: no digit ever
+# trained the decoder there. Codes lie in rays and one clump, as a picture in section
+# 7 will show, and a normal distribution is the wrong shape. We had to look at all
+# codes to fit even that. We need a network that *knows* where its codes lie.
 
 # %% [markdown]
 # ## 3. What should be learned instead?
 #
-# Turn the story around, and begin with the imagining. First draw a code from a
-# fixed **prior**, $p(z)=\mathcal N(0, I)$. Then let the decoder turn it into a
-# distribution over images, $p_\theta(x\mid z)$. Learning means: make the real
-# digits likely,
+# Turn the story around, and begin with the imagining. First draw a code from a fixed
+# **prior**, $p(z)=\mathcal N(0, I)$. Then let the decoder, with weights $\theta$,
+# turn it into a distribution over images, $p_\theta(x\mid z)$. Learning means: make
+# the real digits likely, whichever code they came from,
 #
 # $$\log p_\theta(x) = \log\int p_\theta(x\mid z)\,p(z)\,dz$$
 #
 # The integral is the trouble. Hardly any $z$ explains a given digit, so random ones
-# miss. Guess where to look: an encoder proposes $q_\phi(z\mid x)$. Multiply and
-# divide by it, and use that the logarithm of a mean is at least the mean of the
-# logarithms (Jensen):
+# miss. Guess where to look: an encoder with weights $\phi$ proposes
+# $q_\phi(z\mid x)$, a normal distribution of codes for this one image. Multiply and
+# divide by it. Then use that the logarithm of a mean is at least the mean of the
+# logarithms (Jensen's inequality):
 #
 # $$\log p_\theta(x) = \log \mathbb E_q\!\left[\frac{p_\theta(x\mid z)\,p(z)}
 # {q_\phi(z\mid x)}\right] \ge \mathbb E_q[\log p_\theta(x\mid z)] -
 # D_{KL}\big(q_\phi(z\mid x)\,\Vert\,p(z)\big)$$
 #
 # The right side is the **evidence lower bound**, ELBO (Kingma & Welling, 2014;
-# Rezende et al., 2014). Its first term wants good drawings. The second charges for
-# codes that stray from the prior. What is lost is exactly the distance of $q$ from
-# the true posterior:
+# Rezende et al., 2014). All of it is measured in **nats**: bits, but with the natural
+# logarithm, so one nat is about 1.44 bits. The first term wants good drawings. The
+# second, a KL divergence, charges for codes that stray from the prior. What is lost
+# is exactly the divergence of $q$ from the true **posterior** $p_\theta(z\mid x)$,
+# which says where the code of $x$ may really lie:
 #
 # $$\log p_\theta(x) - \text{ELBO} = D_{KL}\big(q_\phi(z\mid x)\,\Vert\,
 # p_\theta(z\mid x)\big) \ge 0$$
 #
-# Try it where everything can be solved: $x\mid z\sim\mathcal N(az, s^2)$. Then
-# $p(x)=\mathcal N(0, a^2+s^2)$.
+# Try it where everything can be solved, with one number for $x$ and one for $z$:
+# $x\mid z\sim\mathcal N(az, s^2)$. Then $p(x)=\mathcal N(0, a^2+s^2)$.
 
 # %%
 a, s, x = 2.0, 1.0, 3.0
@@ -206,14 +210,16 @@ axis.set(xlabel="mean of q", ylabel="standard deviation of q")
 plots.show(figure, alt="Rings around a star: the gap grows away from it.")
 
 # %% [markdown]
-# The gap in nats, for every $q$. At the star, the true posterior, it is zero.
-# Raising the ELBO moves $q$ to the star and $\log p$ upward, at the same time.
+# The gap in nats, for every $q$. At the star, the true posterior, it is zero. Raising
+# the ELBO through $\phi$ moves $q$ toward the star. Raising it through $\theta$
+# pushes $\log p$ up from below. Training does both at once.
 
 # %% [markdown]
 # ## 4. What does the KL divergence charge?
 #
-# By definition it is $\mathbb E_q[\log q(z)-\log p(z)]$, an average over draws. For
-# two normal distributions the average can be done on paper:
+# By definition it is $\mathbb E_q[\log q(z)-\log p(z)]$, an average over draws. Let
+# $q$ be normal with means $\mu_d$ and deviations $\sigma_d$, and $p$ the standard
+# normal prior. Then the average can be done on paper:
 #
 # $$D_{KL} = \tfrac12\sum_d\left(\mu_d^2+\sigma_d^2-1-\log\sigma_d^2\right)$$
 
@@ -221,8 +227,9 @@ plots.show(figure, alt="Rings around a star: the gap grows away from it.")
 reveal(vae.gaussian_kl, vae.monte_carlo_kl)
 
 # %% [markdown]
-# **Predict.** Ten random choices of $\mu$ and $\log\sigma^2$ in 20 dimensions. How
-# far are 20,000 draws from the formula, in standard errors?
+# **Predict.** Take ten random choices of $\mu$ and $\log\sigma^2$ in 20 dimensions,
+# and average 20,000 draws for each. How many standard errors is the worst of the ten
+# averages away from the formula: less than 1, up to 4, or more?
 
 # %%
 rng = np.random.default_rng(seed(3))
@@ -234,20 +241,22 @@ claim("gaps within three of them", np.mean(np.abs(gaps) <= 3), at_least=0.9)
 
 # %% [markdown]
 # The formula is the average. It charges for telling codes apart: nothing if $q$ is
-# the prior, more for each step away, more for each bit of precision.
+# the prior, more for each step of $\mu$ away from 0, more the narrower $q$ is.
 #
-# And the other term? We read a gray value $x_i$ as the share of ink of a pixel, and
-# use the log-likelihood of a coin, $\sum_i x_i\log p_i+(1-x_i)\log(1-p_i)$, as
-# most do. It is a sum over pixels. Keep that in mind.
+# And the other term? We read a gray value $x_i$ as the share of ink of a pixel. The
+# decoder's sigmoid is $p_i$. As most do, we use the log-likelihood of a coin,
+# $\sum_i \big(x_i\log p_i+(1-x_i)\log(1-p_i)\big)$. It is a sum over pixels. Keep
+# that in mind.
 
 # %% [markdown]
 # ## 5. How does a gradient pass a die?
 #
 # The encoder's numbers $\mu, \sigma$ decide where $z$ is drawn. To train them, we
-# need the slope of an average over random draws. But a draw has no derivative.
+# need the slope of an average over random draws. But a draw, like the throw of a die,
+# has no derivative.
 #
-# The way out: draw the noise elsewhere. $z = \mu + \sigma\varepsilon$ with
-# $\varepsilon\sim\mathcal N(0, 1)$ is the same distribution, and now $\mu$ and
+# The way out: throw the die outside of the formula. $z = \mu + \sigma\varepsilon$
+# with $\varepsilon\sim\mathcal N(0, 1)$ is the same distribution, and now $\mu$ and
 # $\sigma$ are ordinary inputs of an ordinary formula. This is the
 # **reparameterization trick**:
 #
@@ -257,6 +266,8 @@ claim("gaps within three of them", np.mean(np.abs(gaps) <= 3), at_least=0.9)
 #
 # There is an older way, which needs no derivative of $f$ (Williams, 1992):
 # $\mathbb E[f(z)\,(z-\mu)/\sigma^2]$, for $\mu$.
+#
+# Try both on section 3's example, where $f(z) = \log \mathcal N(x; az, s^2)$.
 #
 # **Predict.** Both are right on average. Which one scatters less?
 
@@ -287,9 +298,10 @@ ratio = draws["older way"].std() / draws["for μ"].std()
 claim("the older way scatters more, times", ratio, at_least=2)
 
 # %% [markdown]
-# Both agree with finite differences of the expected value. But to be as precise as
-# one draw of the trick, the older way needs the square of that ratio in draws. In
-# Keras the trick is a layer. It also adds the KL to the loss.
+# Both ways agree with finite differences of the expected value. But to be as precise
+# as one draw of the trick, the older way needs the square of that ratio in draws. So
+# we use the trick. In Keras it is a layer, and the layer also adds the KL to the
+# loss.
 
 # %%
 reveal(vae.sampler, vae.build_vae, vae.reconstruction_loss)
@@ -299,9 +311,9 @@ reveal(vae.sampler, vae.build_vae, vae.reconstruction_loss)
 #
 # Encoder, noise, decoder: a **variational autoencoder**. The networks are those of
 # section 1; only the noise and the charge are new. The score is $-$ELBO on the test
-# digits, averaged, in nats: less is better. The official Keras example (Chollet,
-# 2020) ends at about 152 nats with two latent numbers. The repository's benchmark
-# trains both side by side, and compares what they cost.
+# digits, averaged, in nats: less is better. The official Keras example
+# (Chollet, 2020) ends at about 152 nats, after 30 passes, with two latent numbers as
+# here. (`benchmarks/vae.py` trains both side by side, and compares what they cost.)
 
 # %%
 seed(5)
@@ -316,7 +328,8 @@ def score(epoch, logs=None):
 
 
 # %% [markdown]
-# **Predict.** Sixteen passes. After how many is it below 152?
+# **Predict.** Ours gets sixteen passes over the training digits. After how many is it
+# below 152?
 
 # %%
 import time
@@ -363,8 +376,9 @@ claim("a reloaded decoder draws the same", same)
 #
 # Now codes have a known place. Draw $z$ from the prior, and decode.
 #
-# **Predict.** The 400 cells again, now those of the prior itself: nothing is fitted.
-# Even, or not?
+# **Predict.** The 400 cells of section 2 again, now those of the prior itself:
+# nothing is fitted. Are the VAE's codes as uneven as the autoencoder's, less so, or
+# not at all?
 
 # %%
 mean, log_variance = vae.outputs(encoder, x_train)
@@ -389,9 +403,10 @@ for axis, points, name in zip(
 plots.show(figure, alt="Codes: rays at the left, nearly a disk at the right.")
 
 # %% [markdown]
-# Codes of 2000 digits; a number stands in the middle of its class. Left: rays from one
-# clump. Right: closer to the prior's disk, though gaps between classes remain. No label was used on either side. Walk
-# over the right one in steps of equal probability:
+# Codes of 2000 digits; a number stands in the middle of its class. Left: rays from
+# one clump. Right: closer to the prior's round cloud, though gaps between classes
+# remain. No label was used on either side. Walk over the right one in steps of equal
+# probability:
 
 # %% tags=["figure"]
 side = vae.normal_quantiles(np.arange(0.5, 12) / 12)
@@ -404,9 +419,9 @@ axis.set_axis_off()
 plots.show(figure, alt="A map of 144 drawn digits; each turns into its neighbors.")
 
 # %% [markdown]
-# A map of everything this network can imagine: 144 drawings that nobody made. Each
-# turns into its neighbors. A random sample is a random place of this map. The seven
-# and the three from the beginning have codes, too. Walk from one to the other:
+# A map of what this network can imagine: 144 drawings that nobody made. Each turns
+# into its neighbors. A random sample is a random place of this map. The seven and the
+# three from the beginning have codes, too. Walk from one to the other:
 
 # %% tags=["figure"]
 ends = vae.outputs(encoder, x_test[[0, 18]])[0]
@@ -418,14 +433,15 @@ plots.show(figure, alt="Above, ghosts; below, a digit that changes its shape.")
 
 # %% [markdown]
 # Above the mix of pixels, below the mix of codes. Strokes bend instead of fading, and
-# the walk crosses the land of other digits. Its ends only resemble ours: two numbers
-# are few. Chapter 07b takes twenty.
+# the walk crosses the land of other digits. Its ends only resemble ours, and an end
+# may even be read as another digit: two numbers are few. Chapter 07b takes twenty.
 
 # %% [markdown]
 # ## 8. How far is the bound from the truth?
 #
-# With two latent numbers, $\log p(x)$ can be computed by brute force: decode a fine
-# grid of codes, and add up $p(x\mid z)\,p(z)$ over all of its cells. Normalized,
+# The ELBO is below $\log p(x)$. By how much? With two latent numbers, $\log p(x)$ can
+# be computed by brute force: decode a fine grid of codes, and add up
+# $p(x\mid z)\,p(z)$, times the area of a cell, over all cells. Divided by their sum,
 # the same numbers are the true posterior.
 
 # %%
@@ -435,7 +451,8 @@ reconstruction, kl = vae.elbo_terms(encoder, decoder, some, samples=20)
 gap = np.mean(log_p - (reconstruction - kl))
 
 # %% [markdown]
-# **Predict.** Is the encoder's guess nearly perfect, or are nats lost?
+# **Predict.** How many nats an image does the bound lose, because the encoder's guess
+# is not the true posterior: less than a tenth, a few, or tens?
 
 # %%
 claim("nats lost by the bound", gap, at_least=0.3, at_most=12)
@@ -460,10 +477,10 @@ plots.show(figure, alt="Blue clouds of four digits, red rings not always on them
 
 # %% [markdown]
 # The four digits of most doubt. Blue: where the code truly may lie. The ring: two
-# standard deviations of the encoder's guess. A guess is an ellipse along the axes; the truth is what it
-# is, and the encoder must guess for all digits with one network (Cremer et al.,
-# 2018). Beyond two dimensions no grid is fine enough; chapter 07b finds another
-# way.
+# standard deviations of the encoder's guess. Some rings miss. A guess can only be an
+# ellipse along the axes; the truth has any shape. And the encoder must guess for all
+# digits with one network (Cremer et al., 2018). Beyond two dimensions no grid is fine
+# enough; chapter 07b finds another way.
 
 # %% [markdown]
 # ## Where the tutorials go wrong
@@ -580,10 +597,10 @@ claim("... for 32 numbers at once", inside**32, at_most=1e-5)
 # %% [markdown]
 # ### A mean beside a sum (E158)
 #
-# It averages the drawing's error over 784 pixels, and sums the KL over codes. So
-# the KL weighs 784 times too much.
+# It averages the drawing's error over 784 pixels, and sums the KL over codes. So the
+# KL weighs 784 times too much beside the drawing.
 #
-# **Predict.** What will the encoder do?
+# **Predict.** What will the encoder do with its codes, if each nat of KL is so dear?
 
 
 # %%
@@ -605,9 +622,9 @@ claim("... spread of the codes", charges[mean_over_pixels][1], at_most=0.1)
 claim("KL with the sum", charges[vae.reconstruction_loss][0], at_least=2)
 
 # %% [markdown]
-# It gives up. Every digit gets the prior as its code, and the decoder draws one
-# average digit: **posterior collapse**. Sum both, or say openly that you weigh the
-# KL, as a β-VAE does (Higgins et al., 2017).
+# It gives up. Every digit gets the prior as its code, so the decoder learns nothing
+# about the digit, and can only draw one average: **posterior collapse**. Sum both, or
+# say openly that you weigh the KL, as a β-VAE does (Higgins et al., 2017).
 #
 # ### The rest
 #
@@ -709,8 +726,8 @@ check("07.2", draw)
 # %% [markdown]
 # ### Exercise 07.3: a drawing's cost
 #
-# *20 minutes.* $-\log p(x\mid z)$ of each image, from logits, which may be as large
-# as ±1000.
+# *20 minutes.* Write $-\log p(x\mid z)$ of section 4 for each image, from the
+# decoder's logits. They may be as large as ±1000, and nothing may overflow.
 
 
 # %% tags=["exercise"]
@@ -791,9 +808,9 @@ check("07.4", divergence)
 # %% [markdown]
 # ### Exercise 07.5: walk through digits
 #
-# *30 minutes, a small project.* Walk from image to image to image through the codes,
-# with `steps` equal steps between two of them. Then try it with `encoder` and
-# `decoder` of section 6, and look at your film.
+# *30 minutes, a small project.* Walk through the codes from the first image to the
+# second, on to the third, and so on, with `steps` equal steps between two of them.
+# Then try it with `encoder` and `decoder` of section 6, and look at your film.
 
 
 # %% tags=["exercise"]

@@ -1,5 +1,6 @@
 # %% [markdown]
-# Twelve digits, each drawn again from two numbers and from twenty.
+# Twelve digits, each drawn again from two numbers and from twenty. What do eighteen
+# more numbers buy?
 
 # %%
 import keras
@@ -47,7 +48,8 @@ plots.show(
 # %% [markdown]
 # ## 1. How many numbers does a digit need?
 #
-# The networks are those of chapter 07, wider. Give them twenty latent numbers.
+# The networks are those of chapter 07, with wider layers. Give them twenty latent
+# numbers, and more training.
 
 # %%
 seed(2)
@@ -78,12 +80,12 @@ axis.set_xticks(range(0, 20, 5))
 plots.show(figure, alt="Bars of rates, falling from the left to the right.")
 
 # %% [markdown]
-# What each number carries, in bits: its share of the KL, divided by $\log 2$. A
-# number that carries nothing costs nothing: the prior switches it off (Burda et al.,
-# 2016, count the active ones). The repository's `benchmarks/vae.py`
-# trains longer, with several seeds.
+# What each number carries, in bits: its share of the KL in nats, divided by $\log 2$.
+# Some carry nothing. Such a number costs nothing either, since its $q$ is the prior:
+# it is switched off (Burda et al., 2016, count the active ones). The repository's
+# `benchmarks/vae.py` trains longer, with several seeds.
 #
-# Random codes are random digits:
+# Do random codes draw digits?
 
 # %% tags=["figure"]
 z = np.random.default_rng(seed(3)).normal(size=(36, 20))
@@ -92,8 +94,9 @@ plots.show(figure, alt="Thirty-six drawn digits: most are readable, some are not
 
 # %% [markdown]
 # Samples. Most could be digits, and some are in between: in twenty dimensions there
-# is more room between the classes. And a walk, along an arc, because codes in many
-# dimensions lie near a sphere (White, 2016):
+# is more room between the classes. Now a walk from digit to digit. It follows an arc,
+# because in many dimensions nearly all codes lie near a sphere (White, 2016), and a
+# straight line would cut through its empty inside:
 
 # %% tags=["figure"]
 codes = vae.outputs(encoder, x_test[:6])[0]
@@ -105,27 +108,31 @@ figure = latent.draw_rows(
 plots.show(figure, alt="Three rows: one digit turns into another step by step.")
 
 # %% [markdown]
-# Three walks between test digits, twelve steps each.
+# Three walks between test digits, twelve pictures each. The ends are good copies now.
+# In the middle, strokes break and are joined anew.
 
 # %% [markdown]
 # ## 2. How likely is a digit really?
 #
-# The ELBO is a *lower* bound. How much is missing? With twenty numbers no grid
-# helps. But draw several codes from the encoder's guess, and weigh each by how much
-# too rarely it is drawn,
+# The ELBO is a *lower* bound. How much is missing? With twenty numbers no grid helps:
+# it would have too many cells. But draw $k$ codes from the encoder's guess. Weigh
+# each by how well it explains $x$, and by how much more often the prior would draw it
+# than the guess does,
 #
 # $$w = \frac{p(x\mid z)\,p(z)}{q(z\mid x)}, \qquad L_k = \mathbb E\log\frac1k
 # \sum_{i=1}^k w_i$$
 #
-# The mean of $w$ *is* $p(x)$. The logarithm of a mean of $k$ is a bound again, and a
-# tighter one (Burda et al., 2016): $L_1$ is the ELBO, and $L_k \le L_{k+1} \le \log
-# p(x)$.
+# The expected value of $w$ *is* $p(x)$. The logarithm of a mean of $k$ weights is on
+# average too low, so it is a bound again, and a tighter one (Burda et al., 2016):
+# $L_1$ is the ELBO, and $L_k \le L_{k+1} \le \log p(x)$.
 
 # %%
 reveal(latent.log_weights, latent.importance_bound)
 
 # %% [markdown]
-# **Predict.** From one sample to two, to four, … to 64: how many nats in all?
+# **Predict.** The number of samples doubles from 1 to 64. How many nats does the
+# bound rise in all: a tenth, a few, or tens? And does each doubling help as much as
+# the one before?
 
 # %%
 log_w = latent.log_weights(encoder, decoder, x_test[:250], 64, seed=seed(4))
@@ -141,16 +148,17 @@ axis.set(xlabel="samples k", ylabel="bound on log p(x) (nats)")
 plots.show(figure, alt="The bound rises with the samples, ever more slowly.")
 
 # %% [markdown]
-# The bound on the log-likelihood of 250 test digits. Each doubling helps less. The
-# model was better than its ELBO said. Do not compare an ELBO of one paper with the
-# $L_{5000}$ of another.
+# The bound on the log-likelihood, averaged over 250 test digits. Each doubling helps
+# less. So the model is better than its ELBO said. Do not compare an ELBO of one paper
+# with the $L_{5000}$ of another.
 
 # %% [markdown]
 # ## 3. What does β trade?
 #
-# The two terms pull against each other. The KL is a **rate**: what it costs to tell
-# codes apart. The drawing's cost is a **distortion**. A factor $\beta$ before the KL
-# sets the exchange (Higgins et al., 2017; Alemi et al., 2018).
+# The two terms pull against each other. The KL is a **rate**: how many nats the code
+# tells about its digit. The drawing's cost is a **distortion**: what is wrong with
+# the copy. A factor $\beta$ before the KL says how dear a nat of rate is (Higgins et
+# al., 2017; Alemi et al., 2018).
 #
 # **Predict.** β = 0.1 and β = 10: which draws the sharper copies, which the better
 # samples?
@@ -189,19 +197,21 @@ plots.show(
 )
 
 # %% [markdown]
-# A row for each β. With a small one, codes are precise but leave the prior, so random
-# codes hit less. With a large one the code collapses, and every sample is the average
-# digit. Rate plus distortion is $-$ELBO only at β = 1, and both ends pay for leaving
-# it. (After so few passes, a β a little off 1 may still be ahead.)
+# A row for each β. With a small one, codes are precise but lie where the prior rarely
+# draws, so random codes miss them. With a large one the code collapses, and every
+# sample is the average digit. Rate plus distortion is $-$ELBO for each of the five.
+# But only β = 1 trains for that sum, so both ends pay. (After so few passes, a β a
+# little off 1 may still be ahead.)
 
 # %% [markdown]
 # ## 4. Can a network see what it has never seen?
 #
 # A machine that watches sensors, or products on a belt, knows the normal ones only.
 # Train on nine digits, and meet the tenth: does its cost stand out? Three scores
-# compete: the squared error of PCA, the cost of an autoencoder's drawing, and a
-# VAE's $-$ELBO, all with twenty numbers. The measure is the **AUC**: the chance that
-# a random strange digit scores above a random normal one.
+# compete, all with twenty numbers: the squared error of PCA, the cost of an
+# autoencoder's drawing, and a VAE's $-$ELBO. The measure is the **AUC**: the chance
+# that a random strange digit scores above a random normal one. It is 1 for a perfect
+# alarm, and one half for a coin.
 
 # %%
 reveal(latent.auc)
@@ -254,10 +264,11 @@ axis.legend(loc="lower left")
 plots.show(figure, alt="AUC of three scores for three left-out digits.")
 
 # %% [markdown]
-# One mark a score; the dotted line is a coin. A 0 stands out; the VAE notices it
-# better than PCA, but about as well as an autoencoder, which wins for the 4. And a 1
-# is *more* likely than the digits that the model was trained on: it has little ink,
-# and little ink costs little. A likelihood measures simplicity as well as strangeness (Nalisnick et al.,
+# Each mark is a score; the dotted line is a coin. A 0 stands out. The VAE notices it
+# better than PCA does, but only about as well as an autoencoder. For the 4 the
+# autoencoder wins. And the 1 lies far below the line: it looks *more* likely than the
+# digits that the models were trained on. It has little ink, and little ink costs
+# little. A likelihood measures simplicity as well as strangeness (Nalisnick et al.,
 # 2019). Look at the scores of plain things before you trust an alarm.
 
 # %% [markdown]
@@ -270,8 +281,8 @@ plots.show(figure, alt="AUC of three scores for three left-out digits.")
 reveal(latent.build_document_halves)
 
 # %% [markdown]
-# **Predict.** Both networks see 6000 digits three times, in batches of 50. Which
-# ends lower, and which takes longer?
+# **Predict.** This network and our dense one, both with 32 latent numbers, see 6000
+# digits three times. Which one's $-$ELBO ends lower, and which takes longer?
 
 # %%
 import time
@@ -297,10 +308,10 @@ gap = ends["dense"] - ends["convolutional"]
 claim("dense - convolutional", gap, equals=0, tolerance=15)
 
 # %% [markdown]
-# About the same, and the convolutions take much longer. A digit is small and lies in
-# the middle, so knowing that strokes may move (chapter 05) helps little; on larger
-# pictures it would. Section 1's dense network saw all digits many times, and ends far
-# below both. Compare networks at equal cost, not at equal passes.
+# The scores are about the same, and the convolutions take longer. A digit is small
+# and lies in the middle, so knowing that strokes may move (chapter 05) helps little;
+# on larger pictures it would help more. Section 1's dense network saw all digits many
+# times, and ends far below both. Compare networks at equal cost, not at equal passes.
 
 # %% [markdown]
 # ## Where the tutorials go wrong
@@ -317,10 +328,11 @@ once = keras.Sequential(stack)
 print(once.output_shape, latent.build_document_halves()[1].output_shape)
 
 # %% [markdown]
-# 8 here, 16 after two: never 28. And a kernel of 3 meets some pixels once, others
-# twice. Give it ones, and look.
+# 8 here, 16 after two: never 28. And a kernel of 3, moved by strides of 2, reaches
+# some pixels more often than others. Give it ones, and look.
 #
-# **Predict.** All weights are one, the image is even. Is the result even?
+# **Predict.** All weights are 1, and so are all pixels that come in. Are all pixels
+# that come out equal?
 
 # %%
 once.layers[0].set_weights([np.ones((3, 3, 1, 1)), np.zeros(1)])
@@ -340,7 +352,8 @@ for picture in (axis.images[0] for axis in figure.axes):
 plots.show(figure, alt="A checkerboard at the left, an even gray at the right.")
 
 # %% [markdown]
-# The checkerboard of Odena et al. (2016). Choose kernels that the stride divides.
+# The checkerboard of Odena et al. (2016). Choose a kernel size that is a multiple of
+# the stride.
 #
 # ### Nothing between the layers (E159)
 #
@@ -372,8 +385,8 @@ claim("three layers differ from a linear map by", gap, at_most=1e-4)
 #
 # ### Exercise 07b.1: a tighter bound
 #
-# *15 minutes.* $\log\frac1k\sum_i w_i$ of each row, from $\log w_i$, which may be
-# −1000.
+# *15 minutes.* Section 2's $\log\frac1k\sum_i w_i$ for each row, from $\log w_i$,
+# which may be as low as −1000.
 
 
 # %% tags=["exercise"]
@@ -454,8 +467,8 @@ check("07b.2", bits)
 # %% [markdown]
 # ### Exercise 07b.3: an alarm
 #
-# *15 minutes.* Choose the threshold above which a score rings the alarm, so that a
-# share `false_alarms` of *normal* scores rings it. Return it with the share of
+# *15 minutes.* Scores above a threshold ring the alarm. Choose the threshold so that
+# a share `false_alarms` of the *normal* scores rings. Return it, and the share of the
 # strange scores that ring.
 
 
@@ -498,7 +511,7 @@ check("07b.3", alarm)
 #
 # *30 minutes, a small project.* Move codes from one class to another: take off the
 # average code of class `old`, add that of class `new`. Then try it on `encoder`'s
-# codes, decode, and look: what stays of the hand?
+# codes, decode, and look: what stays of the hand, that is, of the writer's style?
 
 
 # %% tags=["exercise"]

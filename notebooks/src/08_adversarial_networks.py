@@ -62,9 +62,9 @@ display({"image/png": film, "text/plain": alt}, metadata=about, raw=True)
 # %% [markdown]
 # Blue bars: what the generator draws. Black: the density of the real points. Red,
 # dashed: the discriminator's verdict. The bars have never seen a real point. They
-# only follow what the red line tells them, until it has nothing left to tell: it
-# lies at ½. This chapter explains each part of that film, including why it needs
-# care to end so well.
+# only follow what the red line tells them, until it has nothing left to tell: it lies
+# at ½. This chapter explains each part of that film, and why such a game needs care
+# to end so well.
 
 # %% [markdown]
 # ## Recall
@@ -85,9 +85,10 @@ display({"image/png": film, "text/plain": alt}, metadata=about, raw=True)
 # %% [markdown]
 # ## 1. What would a perfect detective say?
 #
-# A generator $G_\theta$ turns noise $z$ into a sample. A discriminator $D_\phi$
-# turns a sample into a probability. Goodfellow et al. (2014) let them play for one
-# number:
+# Think of the generator as a **forger**, and of the discriminator as a **detective**.
+# The forger $G_\theta$ turns noise $z$ into a sample. The detective $D_\phi$ turns a
+# sample into a probability. $\theta$ and $\phi$ are their weights, and $x$ is a real
+# sample. Goodfellow et al. (2014) let them play for one number:
 #
 # $$\min_\theta\max_\phi\;V = \mathbb E_{x}\log D_\phi(x) +
 # \mathbb E_z \log\bigl(1-D_\phi(G_\theta(z))\bigr)$$
@@ -99,8 +100,9 @@ display({"image/png": film, "text/plain": alt}, metadata=about, raw=True)
 # $$D^*(x) = \frac{p(x)}{p(x)+q(x)}$$
 
 # %% [markdown]
-# **Predict.** Real points have the two hills, the drawn ones are standard normal.
-# Where will $D^*$ lie at ½, and what does it say far to the left?
+# **Predict.** Real points have the two hills of the film: normal around −2 with
+# deviation 0.6, and around 1.5 with 0.9. The drawn ones are standard normal. Where
+# does $D^*$ lie at ½? And what does it say at −3, and at −5?
 
 # %%
 drawn = np.exp(-(grid[:, 0] ** 2) / 2) / np.sqrt(2 * np.pi)
@@ -137,17 +139,21 @@ axis.set(xlabel="x", ylim=(0, 1.05))
 plots.show(figure, alt="Two hills, a bell, the perfect verdict and a trained one.")
 
 # %% [markdown]
-# Green: the perfect verdict; red, dashed: the trained network. They part only where
-# hardly any point ever falls. $D^*$ crosses ½ where both densities are equal, and
-# goes to 1 or 0 where only one of them is at home.
+# Green: the perfect verdict; red, dashed: the trained network. $D^*$ crosses ½ where
+# both densities are equal, and comes near 1 or 0 where one of them is far larger. At
+# −5 it has turned back: the left hill is narrow, so out there even the drawn bell has
+# a little more. The network does not know that. But hardly any point ever falls
+# there, and so it does not matter.
 #
 # Put $D^*$ into $V$, and what is left for the generator is a distance of two
 # densities:
 #
 # $$V(D^*) = 2\,\mathrm{JS}(p, q) - \log 4$$
 #
-# JS is the **Jensen-Shannon divergence**: 0 if $p=q$, and $\log 2$ if they do not
-# overlap. In the first case $D^*=\tfrac12$ everywhere. That is the end of the game.
+# JS is the **Jensen-Shannon divergence**: the mean of the KL divergences (chapter 07)
+# of $p$ and of $q$ from their average, $(p+q)/2$. It is 0 if $p=q$, and $\log 2$ if
+# they do not overlap. In the first case $D^*=\tfrac12$ everywhere. That is the end of
+# the game.
 
 # %%
 value = np.sum(density * np.log(best) + drawn * np.log(1 - best)) * step
@@ -167,8 +173,8 @@ claim(
 # $$\frac{d}{dl}\log(1-\sigma) = -\sigma(l), \qquad
 # \frac{d}{dl}\bigl(-\log\sigma\bigr) = -(1-\sigma(l))$$
 #
-# **Predict.** At the start the forger is bad and D sure of it: $D=0.001$. How
-# strong is each slope?
+# **Predict.** At the start the forger is bad, and D is sure of it: $D=0.001$. How
+# large is each slope?
 
 # %%
 logit = np.log(0.001 / 0.999)
@@ -194,7 +200,8 @@ def shift_path(saturating, b=8.0, num_steps=400, rate=0.1):
 
 
 # %% [markdown]
-# **Predict.** Start at $b=8$. Which forger reaches 0, and when?
+# **Predict.** Start at $b=8$, with a rate of 0.1. Which forger comes near 0 within
+# 400 steps: both, one, or none?
 
 # %%
 stuck, moving = shift_path(True), shift_path(False)
@@ -211,28 +218,30 @@ axis.set(xlabel="step", ylabel="shift $b$", ylim=(-0.5, 9))
 plots.show(figure, alt="One line stays at 8, the other falls to 0.")
 
 # %% [markdown]
-# The shift, step by step. A perfect detective paralyzes the minimax forger and
-# drives the other one home. Near the goal D is about ½, and both slopes are alike.
-# From here on, G lowers $-\log D$, and the game is no longer one of a
-# single number.
+# The shift, step by step. A perfect detective paralyzes the minimax forger and drives
+# the other one home. Near the goal D is about ½, and both slopes are alike. Networks
+# below lower $-\log D$. Then each player has a loss of its own, and the game is no
+# longer one for a single number.
 
 # %% [markdown]
 # ## 3. Why does the game circle?
 #
-# Each player goes downhill. But the hill moves when the other one steps. The
-# smallest example (Mescheder et al., 2018): all real points are 0, the generator
-# owns a single point $\theta$, and $D(x)=\sigma(\psi x)$ has a single weight. The
-# end should be $\theta=\psi=0$.
+# Each player goes downhill. But the hill moves when the other one steps. The smallest
+# example (Mescheder et al., 2018): all real points are 0, the generator owns a single
+# point $\theta$, and $D(x)=\sigma(\psi x)$ has a single weight. The end should be
+# $\theta=\psi=0$. Both play for the one number $V$ of section 1. (Exercise 08.4 takes
+# the other loss.)
 
 # %%
 reveal(gan.dirac_path)
 
 # %% [markdown]
-# Multiply out: a step at the same time changes $\theta^2+\psi^2$ by the factor
-# $1+(\alpha\sigma)^2$, with the rate $\alpha$ and $\sigma=\sigma(\psi\theta)$. The
-# two terms with a single $\alpha$ cancel.
+# Let $\alpha$ be the rate and $\sigma=\sigma(\psi\theta)$. Let both players step at
+# the same time, with $\gamma=0$ for now. Multiply out: $\theta^2+\psi^2$ changes by
+# the factor $1+(\alpha\sigma)^2$, as the two terms with a single $\alpha$ cancel.
 #
-# **Predict.** Where does that lead? And what changes if G waits for D's step?
+# **Predict.** Where does that lead: to the end at 0, around it, or away from it? And
+# what changes if G waits for D's step?
 
 # %%
 together = gan.dirac_path(400, rate=0.2)
@@ -249,9 +258,10 @@ claim(
 
 # %% [markdown]
 # Neither arrives. D keeps a slope at the real point, even when the drawn point is
-# right there, and pushes it off. So forbid that: **R1** adds
-# $\frac\gamma2\lVert\nabla_x D(x)\rVert^2$ at real points to D's loss, on the
-# logit. Here the slope is $\psi$, and the penalty $\frac\gamma2\psi^2$.
+# right there, and pushes it off. So make that slope expensive. Let $l(x)$ be D's
+# logit: **R1** adds $\frac\gamma2\lVert\nabla_x l(x)\rVert^2$ at the real points to
+# D's loss. Here the slope of the logit is $\psi$, and the penalty
+# $\frac\gamma2\psi^2$.
 
 # %%
 damped = gan.dirac_path(400, rate=0.2, gamma=0.3)
@@ -270,9 +280,9 @@ axes[0].set_ylabel("detective ψ")
 plots.show(figure, alt="Three paths: a spiral outward, a closed orbit, one inward.")
 
 # %% [markdown]
-# From the circle to the square. Downhill steps of two players can lead outward, or
-# around forever. A small penalty turns the orbit into a spiral inward. No learning
-# curve tells these cases apart: in the middle, both losses move up and down.
+# Each path runs from the circle to the square. Downhill steps of two players can lead
+# outward, or around forever. A small penalty turns the orbit into a spiral inward. No
+# learning curve tells these cases apart: in the middle, both losses move up and down.
 
 # %% [markdown]
 # ## 4. Does the game end at one half?
@@ -289,8 +299,9 @@ reveal(gan.make_steps)
 # is called with `training=True`, and dropout moves on its seed. `look` calls the
 # other player without leaving a trace.
 #
-# **Predict.** We compare all variables, bit by bit. How many of the other player's
-# change?
+# **Predict.** G below has batch normalization, D has dropout. After a step of each
+# player we compare all variables, bit by bit. How many of the other player's have
+# changed?
 
 
 # %%
@@ -323,6 +334,9 @@ claim("... and of its own variables", changed(g, G), at_least=6)
 # advice is up to date; no momentum, which would add to the circling; a little R1;
 # rates that sink to zero.
 #
+# A game ends well if the verdict is about ½ wherever real points are, and if the
+# drawn points lie like the real ones.
+#
 # **Predict.** Five games from five seeds. How many end well?
 
 # %%
@@ -350,9 +364,10 @@ plots.show(figure, alt="Four stills: the bars come to fill the curve, D goes fla
 # %% [markdown]
 # ## 5. What is mode collapse, and what mends it?
 #
-# D judges one sample at a time. It never sees that all samples are alike. If G runs
-# ahead, it finds the one place that D likes best at the moment, and sends
-# everything there. Then D learns to hate that place, and G moves on.
+# D judges one sample at a time. It never sees that all samples are alike. If G learns
+# faster than D, it finds the one place that D likes best at the moment, and sends
+# everything there. Real points come in several heaps, or **modes**, and only one is
+# drawn: that is **mode collapse**. Then D learns to hate that place, and G moves on.
 #
 # Eight clouds on a ring show it (Metz et al., 2017). We provoke it: five steps of G
 # for each step of D, a slow D, and momentum. And we play as above: D leads.
@@ -376,9 +391,10 @@ def play_ring(name, number, rounds, **settings):
 
 
 # %% [markdown]
-# **Predict.** How many of the eight clouds will each generator draw? The entropy of
-# the clouds' shares is $\log 8\approx2.08$ if all get the same, and 0 if one gets
-# all.
+# We count the clouds that get points, and take the entropy of their shares:
+# $\log 8\approx2.08$ if all eight get the same, 0 if one gets all.
+#
+# **Predict.** How many of the eight clouds will each generator draw?
 
 # %%
 ahead = {"g_steps": 5, "rates": (0.005, 0.001), "beta_1": 0.9}
@@ -406,14 +422,14 @@ plots.show(
 
 # %% [markdown]
 # Crosses are the centers; the number is the round. The generator that runs ahead
-# sends all its points to one place, and soon after to another one. The one that follows a leading D finds all
-# eight. The points between the clouds come from a continuous $G$: it cannot tear
-# the plane of its noise apart. Other cures let D see several samples at once
-# (Salimans et al., 2016; Lin et al., 2018), or let G look some of D's steps ahead
-# (Metz et al., 2017).
+# sends all its points to one place, and soon after to another one. The one that
+# follows a leading D finds all eight. It also draws points between the clouds. $G$ is
+# continuous: it can bend and stretch the plane of its noise, but not tear it apart.
+# Other cures let D see several samples at once (Salimans et al., 2016; Lin et al.,
+# 2018), or let G reckon with D's next few steps (Metz et al., 2017).
 #
-# One number is not enough. A generator that covers all modes may miss inside each
-# of them; chapter 08b measures that, too.
+# To count modes is not enough. A generator may cover all of them, and draw too little
+# variety inside each; chapter 08b measures that, too.
 
 # %% [markdown]
 # ## 6. What do the documents' networks draw?
@@ -484,10 +500,10 @@ claim("saved and loaded: largest difference", difference, at_most=1e-5)
 # ## 7. Why does text need more?
 #
 # A pixel can be a little darker. A letter cannot be a little more like *b*. A text
-# generator gives probabilities, and *picks*.
+# generator turns scores into a probability for each letter, and *picks* one.
 #
 # **Predict.** Five letters, the picked one goes to D. What is the gradient of D's
-# logit with respect to the scores?
+# logit with respect to the five scores?
 
 # %%
 rng = np.random.default_rng(seed(9))
@@ -499,14 +515,17 @@ with tf.GradientTape() as tape:
 claim("through a pick there is no gradient", tape.gradient(logit, scores) is None)
 
 # %% [markdown]
-# None at all. A way out uses only the verdict $r$, not its slope: make likely what
-# D liked (Williams, 1992).
+# None at all. A way out uses only the verdict, a number $r$, and not its slope: make
+# those letters likelier that D liked (Williams, 1992; chapter 07 met it as the older
+# way).
 #
 # $$\nabla\,\mathbb E[r] = \mathbb E\bigl[r\,\nabla\log p(\text{letter})\bigr]$$
 #
-# SeqGAN (Yu et al., 2017) trains text generators so. It is right on average.
+# SeqGAN (Yu et al., 2017) trains text generators in this way. The estimate is right
+# on average.
 #
-# **Predict.** How far off is the estimate from a single letter?
+# **Predict.** How large is the error of the estimate from a single letter, beside the
+# gradient's own length: a tenth, a half, or more than all of it?
 
 # %%
 p = np.exp(scores) / np.exp(scores).sum()
@@ -520,8 +539,8 @@ claim(
 )
 
 # %% [markdown]
-# The noise is larger than the signal, for one letter of five. A sentence has
-# hundreds of letters. That is why images had their GANs in 2014, and text went
+# The noise is larger than the signal, for one pick among five letters. A sentence is
+# a hundred such picks. That is why images had their GANs in 2014, and text went
 # another way: chapter 09.
 
 # %% [markdown]
@@ -543,7 +562,7 @@ keras.Sequential(stack, name="discriminator").input
 #
 # **The wrong end first (E165).** Then D's input, an image, is handed to G, which
 # wants noise. The right chain is $z \to G \to D$. Even so it would break, as the
-# generator's pictures are $32\times32\times3$ and the discriminator's
+# generator makes pictures of $32\times32\times3$ and the discriminator wants
 # $28\times28\times1$ (E166). **Predict.** Which of the two complaints comes first?
 
 # %%
@@ -563,7 +582,7 @@ for first, second in [(D.inputs[0], G), (wide, D)]:
 # **Two partners instead of two opponents (E169).** Chained and compiled, with D not
 # frozen, the model has *all* weights to train. Let it call drawn digits real.
 #
-# **Predict.** What becomes of D's verdict on drawn digits?
+# **Predict.** What does D say of drawn digits afterwards: near 0, about ½, or near 1?
 
 # %%
 seed(10)
@@ -582,7 +601,8 @@ verdict = np.array(keras.ops.sigmoid(pair(noise[:500]))).mean()
 claim("verdict on drawn digits", verdict, at_least=0.95)
 
 # %% [markdown]
-# D has learned to please. With `D.trainable = False` before `compile`, only G moves:
+# D has learned to please, and G had no need to get better. With `D.trainable = False`
+# before `compile`, only G moves:
 
 # %%
 D.trainable = False
@@ -593,9 +613,9 @@ kept = [np.array_equal(*two) for two in zip(before, D.get_weights(), strict=True
 claim("frozen: D keeps its weights", all(kept))
 
 # %% [markdown]
-# **A ReLU before the LeakyReLU (E167).** The listing has a ReLU in each dense
-# layer, then normalizes, then a LeakyReLU. **Predict.** What can the second one
-# still do with what the first one cut off?
+# **A ReLU before the LeakyReLU (E167).** The listing has a ReLU in each dense layer,
+# then normalizes, then a LeakyReLU. **Predict.** Half of the values are negative
+# before the ReLU. How many of them can the LeakyReLU still tell apart?
 
 # %%
 x = np.random.default_rng(seed(11)).normal(size=(1000, 64)).astype("float32")
@@ -626,7 +646,8 @@ claim("kept: all outputs differ", len(np.unique(kept)) == 1000)
 #
 # ### Exercise 08.1: the perfect verdict
 #
-# 5 minutes. `p` and `q` are the densities of real and drawn points. Return $D^*$.
+# 5 minutes. `p` and `q` are the densities of real and of drawn points, at $n$ points.
+# Return $D^*$ there.
 
 
 # %% tags=["exercise"]
@@ -759,7 +780,8 @@ check("08.3", diversity)
 #
 # 15 minutes. Section 3's game, with the *non-saturating* forger: D lowers
 # $\log(1+e^{\psi\theta}) + \frac\gamma2\psi^2$, G lowers $\log(1+e^{-\psi\theta})$.
-# Take one step at the same time. Return the new $\theta$ and the new $\psi$.
+# Both take one gradient step at the same time. Return the new $\theta$ and the new
+# $\psi$.
 
 
 # %% tags=["exercise"]

@@ -30,14 +30,15 @@ from dl_course import conditional_gan as cg
 #
 # Tell both of them (Mirza & Osindero, 2014). The generator gets the class beside its
 # noise: $G(z, c)$. The discriminator is asked a sharper question: is this a real
-# *seven*? Miyato & Koyama (2018) give each class its own weights on D's features
-# $f(x)$:
+# *seven*? Miyato & Koyama (2018) give each class $c$ a vector of weights of its own,
+# $e_c$, beside the common ones, $w$ and $b$. From D's features $f(x)$ the logit of
+# "real" is
 #
 # $$l(x, c) = w^\top f(x) + b + e_c^\top f(x)$$
 #
 # And D gets a second task (Odena et al., 2017): say which digit it sees. It learns
-# that from real digits. The generator is then told, by gradient, how to look more
-# like its class.
+# that from real digits. Through its gradient the generator is told how to look more
+# like the class that was ordered.
 
 # %%
 reveal(cg.build_generator, cg.build_discriminator)
@@ -47,8 +48,9 @@ reveal(cg.build_generator, cg.build_discriminator)
 # at $7\times7$ and $14\times14$ only. `unfold` lays four channels out as two by two
 # pixels, which costs nothing.
 #
-# **Predict.** Each has one large dense layer: G's first, D's last but one. Which
-# network has more parameters?
+# **Predict.** Each has one large dense layer: G's first turns 42 numbers into
+# $7\cdot7\cdot32$, D's turns $7\cdot7\cdot32$ into 128. Which network has more
+# parameters?
 
 # %%
 seed(1)
@@ -96,14 +98,16 @@ claim(
 #
 # A generator could send the same perfect seven a thousand times, and every one would
 # count. So we also compare *clouds*. The judge's last hidden layer turns an image
-# into 128 features. Take both clouds as if they were Gaussian, with means $\mu$ and
-# covariances $\Sigma$. Their **Fréchet distance** (Dowson & Landau, 1982) is
+# into 128 features. Take the two clouds, $a$ and $b$, as if they were normal
+# distributions with means $\mu$ and covariances $\Sigma$. Their **Fréchet distance**
+# (Dowson & Landau, 1982) is
 #
 # $$d = \lVert\mu_a-\mu_b\rVert^2 + \operatorname{tr}\bigl(\Sigma_a+\Sigma_b
 # -2(\Sigma_a\Sigma_b)^{1/2}\bigr)$$
 #
-# With the features of an ImageNet network it is called FID, and judges most image
-# generators (Heusel et al., 2017). In one dimension it is
+# The first part compares where the clouds lie, the second how they are spread. With
+# the features of a network trained on ImageNet it is called FID, and judges most
+# image generators (Heusel et al., 2017). In one dimension it is
 # $(\mu_a-\mu_b)^2+(\sigma_a-\sigma_b)^2$:
 
 # %%
@@ -113,11 +117,13 @@ short = (a.mean() - b.mean()) ** 2 + (a.std(ddof=1) - b.std(ddof=1)) ** 2
 claim("formula - short form", cg.frechet_distance(a, b) - short, at_most=1e-6)
 
 # %% [markdown]
-# A yardstick needs a zero and some marks. Two halves of the *real* digits are not at
-# distance 0, because they are samples: this is the floor.
+# A yardstick needs a zero and some marks. Two halves of the *real* test digits are
+# not at distance 0, because they are samples. This is the **floor**: no generator
+# needs to come nearer.
 #
-# **Predict.** Put in order: half of the real digits; all of them, noisy; one digit
-# of each class, a thousand times; all nines.
+# **Predict.** Put these four in order, by their distance from the real digits: half
+# of them; all of them, with noise; one digit of each class, a thousand times; nines
+# only.
 
 
 # %%
@@ -150,15 +156,15 @@ plots.show(
 )
 
 # %% [markdown]
-# Marks on the yardstick, on a log axis. Noise through which anyone can read moves the
-# cloud; missing variety moves it farther. Unlike the judge's reading, this number
-# sees collapse.
+# Marks on the yardstick, on a log axis. Training digits lie near the floor. Noise
+# through which anyone can read moves the cloud; missing variety moves it farther.
+# Unlike the judge's reading, this number sees collapse.
 
 # %% [markdown]
 # ## 4. Can it learn the ten digits in a minute?
 #
-# One round moves both players. A single forward pass serves both; the gradients
-# still go to their own player's weights only.
+# One round moves both players. To save time, a single forward pass serves both. But
+# each gradient still goes to its own player's weights only.
 
 # %%
 reveal(cg.make_step)
@@ -219,8 +225,9 @@ right.set(xlabel="CPU seconds", ylabel="Fréchet distance")
 plots.show(figure, alt="Recognition rises to near the ceiling; the distance falls.")
 
 # %% [markdown]
-# What training bought, against its cost; the ceiling and the floor are dotted. Most is
-# gained early. The rest is what makes strokes clean:
+# What training bought, against its cost: a dot every 200 rounds, so count them to
+# check your guess. The ceiling and the floor are dotted lines. Most is gained early.
+# The rest makes strokes clean:
 
 # %% tags=["figure"]
 grid = drawn.reshape(10, 1000, 28, 28)[:, :12].swapaxes(0, 1).reshape(-1, 28, 28)
@@ -228,7 +235,7 @@ figure = plots.images(grid, columns=10, size=0.6)
 plots.show(figure, alt="Twelve rows of ordered digits 0 to 9, most of them clear.")
 
 # %% [markdown]
-# Each column was ordered as one digit, each row is other noise, and nothing is
+# Each column is one order, each picture has noise of its own, and nothing is
 # selected. `benchmarks/conditional_gan.py` gives the recipe more rounds and other
 # seeds, beside a well-known example of the same task.
 #
@@ -248,7 +255,8 @@ claim("saved and loaded: difference", np.abs(pair[0] - pair[1]).max(), at_most=1
 # %% [markdown]
 # ## 5. Which orders fail?
 #
-# **Predict.** Which digits are delivered badly, and what do they become?
+# **Predict.** Which two or three digits are delivered worst, and what does the judge
+# take them for?
 
 # %% tags=["figure"]
 figure = plots.confusion(craft.confusion_matrix(asked, classes, 10))
@@ -256,7 +264,8 @@ figure.axes[0].set(xlabel="read by the judge", ylabel="ordered")
 plots.show(figure, alt="Ordered against read: nearly all on the diagonal.")
 
 # %% [markdown]
-# Rows are orders, columns what the judge read; shades mark the failures.
+# Rows are orders, columns what the judge read; the darker a square, the more
+# failures. Now look at some of them.
 
 # %% tags=["figure"]
 wrong = np.flatnonzero(classes != asked)
@@ -267,9 +276,10 @@ plots.show(figure, alt="Sixteen failed orders: broken strokes, doubtful shapes."
 
 # %% [markdown]
 # Sixteen failures: ordered first, then what the judge read. Most of them are not
-# clean digits of another class. Many lie between two styles: noise $z$ changes
-# continuously, while a real seven either has a bar or has none. What is drawn
-# halfway is neither.
+# clean digits of another class: strokes are broken, or too many. One reason may be
+# that noise $z$ changes continuously, while a real seven either has a bar or has
+# none. What is drawn halfway is neither. Then the judge should be in doubt, too. Is
+# it?
 
 # %%
 sure = reader.predict(drawn, batch_size=1000, verbose=0)[1].max(axis=1)
@@ -300,9 +310,10 @@ figure = plots.images(both, columns=10, size=0.7)
 plots.show(figure, alt="Ten drawn digits, and below them their nearest real ones.")
 
 # %% [markdown]
-# Above drawn, below the nearest training digit: alike, but not copies. And within
-# one class? Compare the spread of features around their class's mean with the real
-# spread. 1 means: as varied as real digits.
+# Above drawn, below the nearest training digit: alike, but not copies. Does the
+# generator also vary within one class? Compare the spread of features around their
+# class's mean with the real spread. 1 means: as varied as real digits; 0: always the
+# same picture.
 
 
 # %%
@@ -316,6 +327,8 @@ claim(
 )
 
 # %% [markdown]
+# About as varied as real digits: nothing has collapsed.
+#
 # Noise is a dial. Between two draws of one order we walk on a circle, so that the
 # length of $z$ stays what the generator is used to. And we can walk between two
 # *orders*, with the noise at rest.
@@ -345,7 +358,7 @@ plots.show(
 # ## 7. Is it better than a variational autoencoder?
 #
 # Chapter 07's VAE draws digits, too: it learns to describe real ones, and then
-# decodes noise. It gets less time here than the GAN got, and no labels, so this is a
+# decodes noise. Here it gets less time than the GAN got, and no labels. So this is a
 # look at two characters, not a race.
 #
 # **Predict.** Which of the two is closer to real digits, by the yardstick? Which
@@ -408,16 +421,16 @@ claim(
 )
 
 # %% [markdown]
-# Drawn digits teach, and real ones teach clearly better. Adding drawn to real hardly
-# moves the score, although the generator has seen all 60,000 digits and this
+# Drawn digits teach, and as many real ones teach clearly better. Adding drawn to real
+# hardly moves the score, although the generator has seen all 60,000 digits and this
 # classifier only 10,000 of them. A generator cannot hand on what it has not learned.
 
 # %% [markdown]
 # ## Where the tutorials go wrong
 #
-# **Numbers that cannot be compared.** Fréchet distances are quoted without the
-# number of images. **Predict.** All these images are real. How large is the distance
-# of 150 of them, of 1000, of 5000?
+# **Numbers that cannot be compared.** Fréchet distances are quoted without the number
+# of images. **Predict.** All these images are real. Take 150 of them, 1000, or 5000.
+# Which are farthest from all 10,000, and how many times farther than the next?
 
 # %%
 few = {}
@@ -428,9 +441,9 @@ claim("150 real digits / 1000 real digits", few[150] / few[1000], at_least=2)
 claim("1000 real digits / 5000 real digits", few[1000] / few[5000], at_least=2)
 
 # %% [markdown]
-# Fewer images, more distance, though nothing is wrong with them: 128 features have
-# 8256 variances and covariances to estimate. Say how many images you used, and show
-# the floor.
+# The fewer images, the larger the distance, though nothing is wrong with them: 128
+# features have $128\cdot129/2 = 8256$ variances and covariances to estimate. Say how
+# many images you used, and show the floor.
 #
 # **A judge who knows the answers.** A well-known example trains its GAN on all 70,000
 # digits, test digits included. Then no digits are left that the generator has not
@@ -447,7 +460,7 @@ claim("1000 real digits / 5000 real digits", few[1000] / few[5000], at_least=2)
 # ### Exercise 08b.1: a telephone number
 #
 # 5 minutes. Turn a text such as `"0451 70"` into orders for the generator: a one-hot
-# row for each digit, spaces left out.
+# row for each digit. Leave out all that is no digit, such as spaces.
 
 
 # %% tags=["exercise"]
@@ -535,9 +548,10 @@ check("08b.2", unfold)
 # %% [markdown]
 # ### Exercise 08b.3: the distance without mixtures
 #
-# 10 minutes. If features do not vary together, covariances are diagonal, and the
-# Fréchet distance is a sum over features of $(\mu_a-\mu_b)^2+(\sigma_a-\sigma_b)^2$.
-# Compute that from two clouds of points. Use `ddof=1`.
+# 10 minutes. If features do not vary together, the covariance matrices are diagonal,
+# and the Fréchet distance is a sum over features of
+# $(\mu_a-\mu_b)^2+(\sigma_a-\sigma_b)^2$. Compute that from two clouds of points. Use
+# `ddof=1`.
 
 
 # %% tags=["exercise"]
@@ -623,7 +637,7 @@ check("08b.4", trail)
 # %% [markdown]
 # ### Exercise 08b.5: a catalog (project)
 #
-# 30 minutes. A catalog shall show `n` sevens that are as different as possible.
+# 30 minutes. A catalog shall show `n` sevens that differ as much as possible.
 # `features` are those of many sevens. Begin with the first one. Then always add the
 # one whose nearest chosen neighbor is farthest away. Return the indices, in the order
 # of choice.
