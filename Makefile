@@ -55,6 +55,7 @@ course: $(READY)  ## execute every chapter: HTML, claims, seconds, memory
 notebooks: $(READY)  ## make notebooks/*.ipynb from notebooks/src
 	@$(RUN) -m tools.notebooks $(CHAPTERS) $(ARGS)
 	@$(RUN) -m tools.readme
+	@$(RUN) -m tools.places
 
 handout: $(READY)  ## notebooks without solutions, in build/handout
 	@$(RUN) -m tools.notebooks --handout $(CHAPTERS)
@@ -66,6 +67,9 @@ bench: $(READY)  ## quality and cost beside other people's recipes
 	@$(RUN) -m benchmarks.character_models $(ARGS)
 	@$(RUN) -m benchmarks.vae $(ARGS)
 	@$(RUN) -m benchmarks.conditional_gan $(ARGS)
+	@$(RUN) -m benchmarks.translation
+	@$(RUN) -m benchmarks.transformer
+	@$(RUN) -m benchmarks.link_prediction
 
 pins: $(READY)  ## requirements.in -> requirements.txt
 	@$(RUN) -m pip install -q uv

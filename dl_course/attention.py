@@ -68,7 +68,7 @@ def masked_softmax(scores, mask=None):
     """Softmax along the last axis over allowed cells; the others get weight 0.
 
     A row that may look nowhere gets zeros, not NaN: its output is the zero vector.
-    Keras does the same since 3.11 or so; older versions spread such a row evenly.
+    Keras 3.15 does the same.
     """
     scores = np.asarray(scores)
     if scores.dtype.kind != "f":

@@ -72,7 +72,7 @@ def make_step(generator, discriminator, average, *, horizon=6000, rate=0.001, de
 
     D lowers softplus(-D(x)) + softplus(D(G(z))) + cross-entropy of the class it sees in
     real images; G lowers softplus(-D(G(z))) + cross-entropy of the class D sees in its
-    own. One forward pass serves both; each gradient goes to its own player's weights.
+    own. One pass through G serves both; each gradient goes to its own player's weights.
     `average` is a copy of the generator that trails behind it: a ← 0.99 a + 0.01 g.
     The rate sinks along a cosine and is zero after `horizon` steps.
     """
@@ -95,11 +95,8 @@ def make_step(generator, discriminator, average, *, horizon=6000, rate=0.001, de
     def step(images, one_hot, z):
         with tf.GradientTape() as g_tape, tf.GradientTape() as d_tape:
             fakes = generator([z, one_hot], training=True)
-            both = keras.ops.concatenate([images, fakes])
-            twice = keras.ops.concatenate([one_hot, one_hot])
-            verdicts, classes = discriminator([both, twice], training=True)
-            real, fake = keras.ops.split(verdicts, 2)
-            real_class, fake_class = keras.ops.split(classes, 2)
+            real, real_class = discriminator([images, one_hot], training=True)
+            fake, fake_class = discriminator([fakes, one_hot], training=True)
             d_loss = mean(softplus(-real)) + mean(softplus(fake))
             d_loss += wrong(real_class, one_hot)
             g_loss = mean(softplus(-fake)) + wrong(fake_class, one_hot)
@@ -114,7 +111,7 @@ def make_step(generator, discriminator, average, *, horizon=6000, rate=0.001, de
     return step
 
 
-def train(generator, discriminator, x, y, rng, *, num_steps=1600, batch=64, watch=None):
+def train(generator, discriminator, x, y, rng, *, num_steps=1200, batch=64, watch=None):
     """Play `num_steps` rounds on random batches; return the averaged generator.
 
     As it is an average, one may stop early: 6000 rounds are the whole course.

@@ -1,8 +1,7 @@
 """The game of two networks: losses, closed forms, training steps, chapter 08's networks.
 
-A discriminator D returns a logit l; its verdict "real" has the probability σ(l). A
-generator G turns noise z into samples. Samples are (batch, features) or (batch, height,
-width, channels).
+D returns a logit l; its verdict "real" has the probability σ(l). G turns noise z into
+samples: (batch, features) or (batch, height, width, channels).
 """
 
 import io
@@ -57,7 +56,7 @@ def best_verdict(real_density, fake_density):
 
 
 def dirac_path(num_steps, *, rate=0.1, gamma=0.0, alternating=False, start=(1.0, 1.0)):
-    """The smallest game: real data is the point 0, G owns a point θ, and D(x) = ψ x.
+    """The smallest game: real data is the point 0, G owns a point θ, D's logit is ψ x.
 
     D lowers softplus(ψ θ) + γ/2 ψ², G lowers -softplus(ψ θ) (saturating), by gradient
     steps at the same time, or G after D. Returns θ, ψ: (num_steps + 1, 2). Mescheder,
@@ -196,7 +195,7 @@ def make_steps(
 
 
 def play(generator, discriminator, real, rng, *, batch=128, g_steps=1, watch=None, **more):
-    """Let both players step in turn over `real`, one batch of it a round.
+    """Both step in turn over `real`, a batch a round. Returns (rounds, 2) losses of D, G.
 
     Args:
         real: (n, ...) float32 samples in random order; n // batch rounds are played.
@@ -205,7 +204,7 @@ def play(generator, discriminator, real, rng, *, batch=128, g_steps=1, watch=Non
         watch: called as watch(round) after each round, 1 to the last.
         more: settings of `make_steps`.
     """
-    rounds, width = len(real) // batch, generator.input_shape[1]
+    rounds, width, losses = len(real) // batch, generator.input_shape[1], []
     if rounds < 1:
         raise ValueError(f"real: expected ≥ {batch} samples, one batch, got {len(real)}")
     d_step, g_step = make_steps(generator, discriminator, **more)
@@ -214,11 +213,13 @@ def play(generator, discriminator, real, rng, *, batch=128, g_steps=1, watch=Non
         return rng.standard_normal((batch, width), dtype="float32")
 
     for i in range(rounds):
-        d_step(real[i * batch : (i + 1) * batch], noise())
+        d_loss = d_step(real[i * batch : (i + 1) * batch], noise())
         for _ in range(g_steps):
-            g_step(noise())
+            g_loss = g_step(noise())
+        losses.append((float(d_loss), float(g_loss)))
         if watch:
             watch(i + 1)
+    return np.array(losses)
 
 
 # ------------------------------------------------------------------------------ networks
@@ -239,11 +240,11 @@ def build_players(noise, features, *, hidden=32):
 
 
 def build_document_players(*, noise=100, widths=(256, 512), channels=(64, 32)):
-    """(G, D) of document 003, corrected for digits (28, 28, 1) in [-1, 1]. Uncompiled.
+    """(G, D) of a tutorial, corrected for digits (28, 28, 1) in [-1, 1]. Uncompiled.
 
     G: dense layers, 7 x 7, two transposed convolutions to 14 x 14 and 28 x 28, tanh; the
     normalization comes before the LeakyReLU, and no ReLU before either. D returns a
-    logit. `widths` and `channels` are smaller than the document's.
+    logit. `widths` and `channels` are smaller than the tutorial's.
     """
     import keras
     from keras import layers
@@ -261,10 +262,9 @@ def build_document_players(*, noise=100, widths=(256, 512), channels=(64, 32)):
     g += [layers.Conv2DTranspose(1, activation="tanh", **stride)]  # (batch, 28, 28, 1)
     d = [keras.Input((28, 28, 1))]
     for filters in (second, first):
-        d += [layers.Conv2D(filters, **stride), layers.LeakyReLU(negative_slope=0.2)]
-        d += [layers.Dropout(0.3)]
-    d += [layers.Flatten(), layers.Dense(1)]
-    return keras.Sequential(g), keras.Sequential(d)
+        bend = layers.LeakyReLU(negative_slope=0.2)
+        d += [layers.Conv2D(filters, **stride), bend, layers.Dropout(0.3)]
+    return keras.Sequential(g), keras.Sequential([*d, layers.Flatten(), layers.Dense(1)])
 
 
 # ------------------------------------------------------------------------------- figures

@@ -106,7 +106,7 @@ def build_dense_halves(latent_dim=20, *, mean_image=None):
 
 
 def build_document_halves(latent_dim=32):
-    """Encoder and decoder of a tutorial (document 003), repaired; images (28, 28, 1).
+    """Encoder and decoder of a tutorial, repaired; images (28, 28, 1).
 
     Two heads where one tanh stood; 7 x 7 (not 4 x 4) doubles twice to 28 x 28; ReLU
     inside; kernels of 4, which strides of 2 divide; logits at the end.

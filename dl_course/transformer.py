@@ -4,6 +4,8 @@ Ids are int32 (batch, time). A causal model predicts the next id at every place;
 may look both ways fills gaps. Sizes: `width` features a place, split among the heads.
 """
 
+import warnings
+
 import numpy as np
 
 from dl_course import attention
@@ -97,8 +99,8 @@ def attention_maps(model, ids):
     import keras
 
     maps = [x.output[1] for x in model.layers if x.name.startswith("heads_")]
-    weights = keras.Model(model.inputs, maps).predict(np.asarray(ids), verbose=0)
-    return weights if isinstance(weights, list) else [weights]
+    weights = keras.Model(model.inputs[0], maps)(np.asarray(ids))
+    return [np.array(w) for w in (weights if isinstance(weights, list) else [weights])]
 
 
 # ---------------------------------------------------------------- text
@@ -118,7 +120,7 @@ def bits_per_character(model, rows, batch_size=128):
     rows, bits = np.asarray(rows), []
     for start in range(0, len(rows), batch_size):
         batch = rows[start : start + batch_size]
-        logits = model.predict_on_batch(batch[:, :-1])  # (batch, time - 1, size)
+        logits = np.array(model(batch[:, :-1]))  # (batch, time - 1, size)
         logits = logits - logits.max(axis=-1, keepdims=True)
         total = np.log(np.exp(logits).sum(axis=-1))
         right = np.take_along_axis(logits, batch[:, 1:, None], axis=-1)[..., 0]
@@ -160,7 +162,8 @@ def sample(model, start, num_new, rng, *, length, temperature=1.0, top_k=None):
     if ids.ndim != 2 or ids.shape[1] < 1:
         raise ValueError(f"start: expected shape (batch, time ≥ 1), got {ids.shape}")
     for _ in range(num_new):
-        logits = np.array(model(ids[:, -length:]))[:, -1]  # (batch, size)
+        with warnings.catch_warnings(action="ignore"):  # one place alone has weight 1
+            logits = np.array(model(ids[:, -length:]))[:, -1]  # (batch, size)
         p = next_probabilities(logits, temperature=temperature, top_k=top_k)
         new = (p.cumsum(axis=1) < rng.random((len(p), 1))).sum(axis=1)
         new = np.minimum(new, p.shape[1] - 1)  # rounding

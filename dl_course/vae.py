@@ -47,7 +47,7 @@ def monte_carlo_kl(mean, log_variance, samples, rng):
 
 
 def document_kl(z):
-    """A tutorial's "KL" (document 003): z serves as mean and as deviation. Wrong.
+    """A tutorial's "KL": z serves as mean and as deviation. Wrong.
 
     -½ Σ_d (1 + log z_d² - z_d² - 1): infinite at 0, and smallest, ½ a number, at ±1.
     """
@@ -216,6 +216,7 @@ def train(
         rate / 10, steps - warm, warmup_target=rate, warmup_steps=warm
     )
     model.compile(keras.optimizers.Adam(schedule), loss)
+    x = keras.ops.convert_to_tensor(x, "float32")  # once: `fit` copies what is NumPy's
     options = {"batch_size": batch_size, "epochs": epochs, "verbose": 0}
     return model.fit(x, x, callbacks=[*callbacks], **options)
 
@@ -270,9 +271,11 @@ def grid_posterior(decoder, x, *, reach=5.0, points=201):
     """
     side = np.linspace(-reach, reach, points)
     z = np.stack(np.meshgrid(side, side), axis=-1).reshape(-1, 2).astype("float32")
-    logits = outputs(decoder, z)  # (cells, pixels)
-    x = np.asarray(x, "float32")
-    fit = x @ logits.T - np.logaddexp(0, logits).sum(axis=1)  # (rows, cells) log p(x|z)
+    x, fit = np.asarray(x, "float32"), []
+    for some in np.array_split(z, points):  # all cells at once would fill the memory
+        logits = outputs(decoder, some)  # (cells, pixels)
+        fit.append(x @ logits.T - np.logaddexp(0, logits).sum(axis=1))
+    fit = np.concatenate(fit, axis=1)  # (rows, cells) log p(x|z)
     joint = fit + log_normal(z) + 2 * math.log(side[1] - side[0])  # ... + log p(z) dz
     top = joint.max(axis=1, keepdims=True)
     evidence = top + np.log(np.exp(joint - top).sum(axis=1, keepdims=True))

@@ -222,10 +222,31 @@ def test_play_takes_all_rounds_and_learns_a_mean():
     real = (3 + 0.1 * rng.normal(size=(64 * 300, 1))).astype("float32")
     rounds = []
     settings = {"batch": 64, "watch": rounds.append, "num_steps": 300}
-    gan.play(generator, discriminator, real, rng, **settings)
-    assert rounds == list(range(1, 301))
+    losses = gan.play(generator, discriminator, real, rng, **settings)
+    assert rounds == list(range(1, 301)) and losses.shape == (300, 2)
     fake = np.array(generator(rng.normal(size=(500, 1)).astype("float32")))
     assert abs(fake.mean() - 3) < 0.7
+
+
+def test_play_returns_the_losses_of_its_own_steps():
+    losses = []
+    for by_hand in (False, True):
+        rng = np.random.default_rng(lesson.seed(7))
+        players = gan.build_players(1, 1, hidden=4)
+        real = rng.normal(size=(16 * 3, 1)).astype("float32")
+        if by_hand:
+            d_step, g_step = gan.make_steps(*players)
+
+            def noise(rng=rng):
+                return rng.standard_normal((16, 1), dtype="float32")
+
+            losses.append([])
+            for i in range(3):
+                d_loss = float(d_step(real[16 * i : 16 * (i + 1)], noise()))
+                losses[1].append((d_loss, [float(g_step(noise())) for _ in range(2)][-1]))
+        else:
+            losses.append(gan.play(*players, real, rng, batch=16, g_steps=2))
+    np.testing.assert_allclose(*losses, rtol=1e-5)
 
 
 def test_documents_players_fit_together():

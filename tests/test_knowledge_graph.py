@@ -2,8 +2,10 @@
 
 import itertools
 
+import networkx as nx
 import numpy as np
 import pytest
+import rdflib
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -54,7 +56,6 @@ def test_one_form_into_the_next_and_back_again():
 @given(graphs)
 @FEW
 def test_rdflib_reads_what_we_write_and_we_read_what_it_writes(facts):
-    rdflib = pytest.importorskip("rdflib")
     graph = rdflib.Graph().parse(data=kg.to_ntriples(facts), format="nt")
     assert len(graph) == len(facts)
     assert kg.from_ntriples(graph.serialize(format="nt")) == facts
@@ -76,7 +77,6 @@ def test_ntriples_of_another_form_are_refused(text):
 @given(small_graphs, st.booleans())
 @MANY
 def test_walks_are_networkxs(facts, both_ways):
-    nx = pytest.importorskip("networkx")
     graph = kg.neighbors(facts, both_ways=both_ways)
     theirs = nx.DiGraph(graph)
     for start in graph:
@@ -137,7 +137,6 @@ PATHS = [["r"], ["r", "s"], ["^r"], ["r", "^s"], ["^s", "r", "r"]]
 @given(small_graphs, st.sampled_from(PATHS))
 @FEW
 def test_paths_are_sparqls_property_paths(facts, path):
-    rdflib = pytest.importorskip("rdflib")
     graph = rdflib.Graph().parse(data=kg.to_ntriples(facts), format="nt")
     query = "PREFIX : <https://example.org/> SELECT DISTINCT ?x ?z WHERE { ?x %s ?z }"
     steps = "/".join("^:" + p[1:] if p[0] == "^" else ":" + p for p in path)
@@ -150,7 +149,6 @@ def test_paths_are_sparqls_property_paths(facts, path):
 @given(small_graphs)
 @FEW
 def test_closure_is_sparqls_plus(facts):
-    rdflib = pytest.importorskip("rdflib")
     graph = rdflib.Graph().parse(data=kg.to_ntriples(facts), format="nt")
     query = "PREFIX : <https://example.org/> SELECT DISTINCT ?x ?z WHERE { ?x :r+ ?z }"
     rows = {tuple(str(e).rpartition("/")[2] for e in row) for row in graph.query(query)}
@@ -190,8 +188,6 @@ def test_patterns_find_parents(text, pairs):
 
 
 def test_patterns_on_the_verses_that_were_read_by_hand():
-    if not hasattr(data, "family_verses"):
-        pytest.skip("the verses are not embedded yet")
     gold, found = [], []
     for _, verse, facts in data.family_verses():
         if facts is not None:

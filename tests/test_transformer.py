@@ -89,6 +89,11 @@ def test_attention_maps_are_triangular():
         assert np.all(m[..., ~attention.causal_mask(LENGTH)] == 0)
 
 
+def test_attention_maps_of_a_single_block_are_a_list_too():
+    single = tf_.build_transformer(SIZE, LENGTH, width=8, heads=2, blocks=1)
+    assert [m.shape for m in tf_.attention_maps(single, ids())] == [(2, 2, LENGTH, LENGTH)]
+
+
 def test_the_chapters_model_has_fewer_than_500000_parameters():
     assert tf_.build_transformer(70, 128).count_params() < 500_000
 

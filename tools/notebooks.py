@@ -236,7 +236,7 @@ def keep_outputs(notebook, stored):
     new = [cell for cell in notebook.cells if cell.cell_type == "code"]
     for cell, before in zip(new, old, strict=True):
         cell.outputs, cell.execution_count = before.outputs, before.execution_count
-    notebook.metadata["dl_course"] = {"outputs_of": made_by}
+    notebook.metadata["dl_course"] = stored.metadata["dl_course"]
     return True
 
 
@@ -249,7 +249,10 @@ def store(chapter, always=False):
     action = "outputs kept"
     if always or not keep_outputs(notebook, stored):
         costs = execute(notebook, stem(chapter))
-        notebook.metadata["dl_course"] = {"outputs_of": fingerprint(notebook)}
+        notebook.metadata["dl_course"] = {
+            "outputs_of": fingerprint(notebook),
+            "memory": f"{costs['memory'] / 1000:.1f} GB",
+        }
         action = f"executed in {costs['seconds']:.0f} s, {costs['memory']:.0f} MB"
     text = nbformat.writes(notebook) + "\n"
     if text == before:

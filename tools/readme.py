@@ -8,6 +8,7 @@ import re
 
 import nbformat
 
+from tools.course import claims_of
 from tools.notebooks import NOTEBOOKS, ROOT, manifest, stem
 
 README = ROOT / "README.md"
@@ -16,12 +17,18 @@ PICTURE = NOTEBOOKS / "opening.png"
 
 def with_table(readme):
     """The README's text with its chapter table made from the manifest."""
-    lines = ["| | chapter | you will see | minutes | seconds |", "|---|---|---|--:|--:|"]
-    lines += [
-        f"| {c['number']} | [{c['title']}](notebooks/{stem(c)}.ipynb): {c['question']} "
-        f"| {c['promise']} | {c['minutes']} | ≤ {c['seconds']} |"
-        for c in manifest()[1]
+    lines = [
+        "| | chapter | you will see | minutes | seconds | memory | claims |",
+        "|---|---|---|--:|--:|--:|--:|",
     ]
+    for c in manifest()[1]:
+        notebook = nbformat.read(NOTEBOOKS / f"{stem(c)}.ipynb", as_version=4)
+        memory = notebook.metadata.get("dl_course", {}).get("memory", "")
+        lines.append(
+            f"| {c['number']} | [{c['title']}](notebooks/{stem(c)}.ipynb): "
+            f"{c['question']} | {c['promise']} | {c['minutes']} | ≤ {c['seconds']} "
+            f"| {memory} | {len(claims_of(notebook)[0])} |"
+        )
     marked = re.compile(r"(<!-- chapters -->\n).*?(<!-- /chapters -->)", re.DOTALL)
     return marked.sub(lambda m: m[1] + "\n".join(lines) + "\n" + m[2], readme)
 

@@ -80,7 +80,7 @@ def definition_graph():
 
 
 def family_verses():
-    """Bible verses about families, of which a hundred were read by hand.
+    """Bible verses about families, of which a hundred were read and marked.
 
     Returns a list of 1,054 (reference, verse, facts): facts is the set of
     (parent, "parent_of", child) that the verse names, None where nobody has read it.

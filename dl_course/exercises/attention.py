@@ -5,18 +5,9 @@ import warnings
 import numpy as np
 
 from dl_course import attention
-from dl_course.exercises import Wrong, call, expect, same
+from dl_course.exercises import Wrong, call, expect, numbers, same
 
 RNG = np.random.default_rng()  # fresh inputs on every call
-
-
-def numbers(answer, name="The result"):
-    """The answer as a float array, or Wrong."""
-    try:
-        return np.asarray(answer, dtype=float)
-    except (TypeError, ValueError):
-        raise Wrong(f"{name} should be numbers, not {type(answer).__name__}.") from None
-
 
 # ---------------------------------------------------------------- 09.1 one look
 
@@ -25,7 +16,7 @@ def check_look(answer):
     q, keys, values = RNG.normal(size=6), RNG.normal(size=(4, 6)), RNG.normal(size=(4, 3))
     scores = keys @ q
     right = attention.masked_softmax(scores / np.sqrt(6)) @ values
-    got = numbers(call(answer, q, keys, values))
+    got = numbers(call(answer, q, keys, values), "The result")
     expect(got.shape != (4,), "Those are the weights: use them to average the values.")
     expect(got.shape == (3,), f"Shape (3,) is expected, not {got.shape}.")
     expect(
@@ -46,7 +37,7 @@ def check_look(answer):
     )
     expect(same(got, right), "The values differ from softmax(keys @ q / √d_k) @ values.")
     with np.errstate(all="ignore"):
-        got = numbers(call(answer, 1e5 * keys[0], keys, values))
+        got = numbers(call(answer, 1e5 * keys[0], keys, values), "The result")
     expect(
         np.all(np.isfinite(got)), "Large scores overflow: subtract the largest before exp."
     )
@@ -86,7 +77,7 @@ def check_parameters(answer):
     asking, values = features * heads * d_k, features * heads * d_v
     biases = 2 * heads * d_k + heads * d_v + features
     right = 2 * asking + 2 * values + biases
-    got = numbers(call(answer, features, heads, d_k, d_v))
+    got = numbers(call(answer, features, heads, d_k, d_v), "The result")
     expect(not same(got, right - biases), "The biases are missing.")
     expect(
         not same(got, right - values - features),
@@ -112,7 +103,7 @@ def check_additive(answer):
     q, k = RNG.normal(size=(3, 4)), RNG.normal(size=(5, 4))
     w_q, w_k, v = RNG.normal(size=(4, 6)), RNG.normal(size=(4, 6)), RNG.normal(size=6)
     right = attention.additive_scores(q, k, w_q, w_k, v)
-    got = numbers(call(answer, q, k, w_q, w_k, v))
+    got = numbers(call(answer, q, k, w_q, w_k, v), "The result")
     expect(got.shape != (5, 3), "Looks like the transpose: rows are queries.")
     expect(got.shape != (3, 5, 6), "Six numbers a pair: the product with v is missing.")
     expect(got.shape == (3, 5), f"Shape (3, 5) is expected, not {got.shape}.")
@@ -135,7 +126,7 @@ def check_safe_softmax(answer):
     hidden = np.where(mask, scores, np.nan)
     right = attention.masked_softmax(np.nan_to_num(hidden), mask)
     with warnings.catch_warnings(record=True, action="always") as caught:
-        got = numbers(call(answer, hidden, mask))
+        got = numbers(call(answer, hidden, mask), "The result")
     expect(got.shape == (5, 4), f"Shape (5, 4) is expected, not {got.shape}.")
     expect(
         not np.any(np.isnan(got[4])), "A row that may look nowhere gives NaN, not zeros."

@@ -127,6 +127,8 @@ def mean_of_neighbors(answer):
         A[edges[:, 0], edges[:, 1]] = 1
         one_way, both = A + np.eye(n), A + A.T + np.eye(n)
         right = both @ H / both.sum(axis=1, keepdims=True)
+        if same(got, right):  # where all have equally many neighbors, mistakes do not show
+            continue
         expect(
             np.isfinite(np.asarray(got, float)).all(),
             "A node without edges divides by zero: it should hear itself.",
@@ -143,7 +145,7 @@ def mean_of_neighbors(answer):
         )
         others = (A + A.T) @ H / np.maximum((A + A.T).sum(axis=1, keepdims=True), 1)
         expect(not same(got, others), "The node itself is missing in the mean.")
-        expect(same(got, right), "The means are not those of nodes and neighbors.")
+        raise Wrong("The means are not those of nodes and neighbors.")
 
 
 # ---------------------------------------------------------------- 10b.5 symmetric relations

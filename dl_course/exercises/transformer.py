@@ -3,18 +3,9 @@
 import numpy as np
 
 from dl_course import attention
-from dl_course.exercises import Wrong, call, expect, same
+from dl_course.exercises import Wrong, call, expect, numbers, same
 
 RNG = np.random.default_rng()  # fresh inputs on every call
-
-
-def numbers(answer, name="The result"):
-    """The answer as a float array, or Wrong."""
-    try:
-        return np.asarray(answer, dtype=float)
-    except (TypeError, ValueError):
-        raise Wrong(f"{name} should be numbers, not {type(answer).__name__}.") from None
-
 
 # ---------------------------------------------------------------- 09b.1 a block's price
 
@@ -22,7 +13,7 @@ def numbers(answer, name="The result"):
 def check_block_parameters(answer):
     w = int(RNG.integers(14, 25))
     right = 12 * w * w + 13 * w
-    got = numbers(call(answer, w))
+    got = numbers(call(answer, w), "The result")
     expect(not same(got, 12 * w * w), "Biases and norms are missing.")
     expect(not same(got, right - 9 * w), "The biases are missing.")
     expect(not same(got, right - 4 * w), "The two norms are missing: gain and shift each.")
@@ -49,7 +40,7 @@ def check_nucleus(answer):
     for mass in (0.3, 0.6, 0.9):
         p = RNG.dirichlet(np.full(7, 0.8))
         right = reference_nucleus(p, mass)
-        got = numbers(call(answer, p, mass))
+        got = numbers(call(answer, p, mass), "The result")
         expect(got.shape == (7,), f"Shape (7,) is expected, not {got.shape}.")
         kept = right > 0
         expect(not same(got, np.where(kept, p, 0)) or same(got, right), "Renormalize.")
@@ -177,7 +168,7 @@ def check_fill(answer):
     fits = {**dict.fromkeys(ways, True), "All gaps at once: look again after each.": True}
     for _ in range(30):  # in one row alone, two ways may end alike
         predict, ids, gaps = gappy_row()
-        got = numbers(call(answer, predict, ids, 5))
+        got = numbers(call(answer, predict, ids, 5), "The result")
         expect(got.shape == ids.shape, f"Shape {ids.shape} is expected, not {got.shape}.")
         given = np.setdiff1d(np.arange(len(ids)), gaps)
         expect(same(got[given], ids[given]), "Ids that were given have changed.")

@@ -488,28 +488,27 @@ def train(model, rows, pauses, rate=0.003):
 
 
 # %% [markdown]
-# Each network sees all 60,000 images twice.
+# Each network sees each of the 60,000 images once.
 #
 # **Predict.** Of 100 new digits, how many does each model misread, from nearest mean
 # to CNN? Write down five numbers.
 
 # %%
-pauses = (1_000, 3_000, 10_000, 30_000, 60_000, 100_000, 120_000)
+pauses = (1_000, 3_000, 10_000, 30_000, 50_000, 60_000)
 order = np.random.default_rng(seed(4)).permutation(60_000)
-twice = np.resize(order, 120_000)
 networks, histories, errors = {}, {}, {"nearest mean": mean_error(order)}
 for name in progress(stacks, "training"):
     seed(4)
     networks[name] = classifier(name)
-    histories[name], seconds = train(networks[name], twice, pauses)
+    histories[name], seconds = train(networks[name], order, pauses)
     errors[name] = histories[name][-1]
     print(f"{name}: {networks[name].count_params():,} parameters, {seconds:.1f} s")
 
 # %%
 claim("nearest mean", 1 - errors["nearest mean"], at_least=0.815, at_most=0.825)
-claim("softmax regression", 1 - errors["softmax"], at_least=0.915, at_most=0.93)
-claim("MLP with 256 hidden units", 1 - errors["MLP 256"], at_least=0.97)
-claim("CNN", 1 - errors["CNN"], at_least=0.985)
+claim("softmax regression", 1 - errors["softmax"], at_least=0.91, at_most=0.93)
+claim("MLP with 256 hidden units", 1 - errors["MLP 256"], at_least=0.965)
+claim("CNN", 1 - errors["CNN"], at_least=0.98)
 claim("each rung is higher", sorted(errors.values())[::-1] == list(errors.values()))
 
 # %% tags=["figure"]
@@ -531,7 +530,7 @@ plots.show(figure, alt="Bars of mistakes: long for nearest mean, tiny for the CN
 # changes. The last point, 60,000, is the ladder's.
 
 # %%
-shown = {100: 8_000, 400: 12_000, 1_600: 20_000, 6_400: 32_000}
+shown = {100: 6_000, 400: 8_000, 1_600: 12_000, 6_400: 24_000}
 sizes = [*shown, 60_000]
 
 # %% [markdown]
@@ -557,11 +556,11 @@ for name in progress(("softmax", "MLP 256", "CNN"), "sizes"):
 slopes = {name: linear.power_law(sizes, curve)[1] for name, curve in curves.items()}
 claim("slope of nearest mean", slopes["nearest mean"], at_least=-0.13, at_most=0)
 claim("slope of softmax", slopes["softmax"], at_least=-0.28, at_most=-0.1)
-claim("slope of the MLP", slopes["MLP 256"], at_least=-0.48, at_most=-0.28)
-claim("slope of the CNN", slopes["CNN"], at_least=-0.65, at_most=-0.36)
+claim("slope of the MLP", slopes["MLP 256"], at_least=-0.48, at_most=-0.26)
+claim("slope of the CNN", slopes["CNN"], at_least=-0.6, at_most=-0.33)
 few, many = (curves["CNN"][i] / curves["nearest mean"][i] for i in (0, -1))
 claim("100 images: CNN's error over nearest mean's", few, at_least=0.5)
-claim("60,000 images: the same", many, at_most=0.08)
+claim("60,000 images: the same", many, at_most=0.12)
 
 # %% tags=["figure"]
 figure, axis = plt.subplots(figsize=(6.4, 3.8))

@@ -103,7 +103,7 @@ plots.show(network.plot_activations(), alt)
 # %% [markdown]
 # Four activations and their slopes. Sigmoid and tanh flatten on both sides: they
 # **saturate**. ReLU (Nair & Hinton, 2010; Glorot et al., 2011) goes on forever to
-# the right.
+# the right: an activation need not map to a fixed interval (E131).
 #
 # **Predict.** Read the sigmoid's greatest slope from the figure. How many times
 # smaller is it at $z = 10$: ten, a hundred, or thousands?
@@ -695,8 +695,7 @@ claim("cached, then shuffled: a new order", first != second)
 # %% [markdown]
 # ## Where the tutorials go wrong
 #
-# An E number names one error in the five tutorials. (E131: an activation need not map
-# into a fixed range, section 2.)
+# An E number names one error in the five tutorials.
 #
 # **Preprocessing in place** (E063). The cell is run twice, as happens in notebooks.
 

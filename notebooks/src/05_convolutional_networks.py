@@ -459,10 +459,10 @@ seed(4)
 second = cnn.build_deeper_document_cnn()
 second.compile("adam", **settings)
 _, untrained = second.evaluate(x_test, y_test, batch_size=500, verbose=0)
-_ = second.fit(x_train, y_train, batch_size=128, verbose=0)
+_ = second.fit(x_train[::2], y_train[::2], batch_size=128, verbose=0)
 _, trained = second.evaluate(x_test, y_test, batch_size=500, verbose=0)
 claim("test accuracy, untrained", untrained, at_most=0.3)
-claim("test accuracy after one epoch", trained, at_least=0.97)
+claim("test accuracy after half an epoch", trained, at_least=0.96)
 
 # %% [markdown]
 # One number hides which digits fail. Count each pair of truth and answer:
@@ -599,23 +599,25 @@ reveal(cnn.build_mnist_cnn, cnn.train_mnist_cnn)
 # Which of them matters most? Leave one out and train again. Compare several seeds
 # before you believe the difference.
 #
+# Its usual length is six epochs; four show the point here.
+#
 # **Predict.** It has more parameters than the first network, and trains an epoch
-# longer. More multiplications, or fewer?
+# less. In one epoch: more multiplications, or fewer?
 
 # %%
 seed(7)
 better = cnn.build_mnist_cnn()
-work = 6 * sum(map(products, better.layers)) / (5 * total)
+work = sum(map(products, better.layers)) / total
 claim("parameters, times the first's", better.count_params() / 34_826, at_least=2)
-claim("products in training, times the first's", work, at_most=0.5)
+claim("products, times the first's", work, at_most=0.42)
 
 # %%
 start = time.perf_counter()
 bar = progress_bar("better network")
-cnn.train_mnist_cnn(better, x_train, y_train, callbacks=[bar])
+cnn.train_mnist_cnn(better, x_train, y_train, epochs=4, callbacks=[bar])
 seconds["better"] = time.perf_counter() - start
 _, accuracy = better.evaluate(x_test, y_test, batch_size=500, verbose=0)
-claim("test accuracy, better network", accuracy, at_least=0.993)
+claim("test accuracy, better network", accuracy, at_least=0.992)
 claim("mistakes, of the first's", (1 - accuracy) * 1e4 / len(wrong), at_most=0.7)
 
 # %%
@@ -624,8 +626,8 @@ print(*(f"{name}: {spent:.1f} s" for name, spent in seconds.items()))
 # %% [markdown]
 # Fewer mistakes, with fewer multiplications. The clock may not show it: small layers
 # keep a processor less busy, and normalizing takes time too. The repository's
-# `benchmarks/mnist_cnn.py` repeats both over several seeds, beside the official
-# example.
+# `benchmarks/mnist_cnn.py` trains all six epochs, over several seeds, beside the
+# official example.
 #
 # One thing more should have changed. The better network trained on moved digits.
 #
@@ -637,7 +639,7 @@ seed(8)
 stack = [layers.Flatten(), layers.Dense(128, "relu"), layers.Dense(10, "softmax")]
 dense = keras.Sequential([keras.Input((28, 28, 1)), *stack])
 dense.compile("adam", **settings)
-_ = dense.fit(x_train, y_train, batch_size=128, epochs=2, verbose=0)
+_ = dense.fit(x_train, y_train, batch_size=128, verbose=0)
 
 
 # %%

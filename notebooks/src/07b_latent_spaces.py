@@ -11,18 +11,19 @@ x_train, x_test = x_train.reshape(-1, 784), x_test.reshape(-1, 784)
 mean_image = x_train.mean(axis=0)
 
 # %%
-few, rows = x_train[:20_000], {"digit": x_test[:12].reshape(-1, 28, 28)}
+few, rows = x_train[:10_000], {"digit": x_test[:12].reshape(-1, 28, 28)}
+short = {"epochs": 2, "rate": 0.002, "batch_size": 100}
 for d in (2, 20):
     seed(1)
     halves = latent.build_dense_halves(d, mean_image=mean_image)
-    _ = vae.train(vae.build_vae(*halves), few, epochs=2, rate=0.003)
+    _ = vae.train(vae.build_vae(*halves), few, **short)
     codes = vae.outputs(halves[0], x_test[:12])[0]
     rows[f"{d} numbers"] = latent.decode(halves[1], codes)
+twenty = halves
 
 # %% tags=["figure"]
-plots.show(
-    latent.draw_rows(rows), alt="Digits; smears from two; copies from twenty."
-)
+alt = "Digits; two rows of blurred copies, the one from twenty numbers a little closer."
+plots.show(latent.draw_rows(rows), alt=alt)
 
 # %% [markdown]
 # After two short passes neither copies well; twenty numbers keep a little more of
@@ -57,14 +58,14 @@ encoder, decoder = latent.build_dense_halves(20, mean_image=mean_image)
 model = vae.build_vae(encoder, decoder, seed=seed(2))
 
 # %% [markdown]
-# **Predict.** Two numbers end at about 140 nats. Where do twenty end, and does the
-# network use all of them?
+# **Predict.** Given enough passes, two numbers end at about 140 nats. Where are twenty
+# after five passes, and does the network use all of them?
 
 # %%
 bar = progress_bar("VAE")
-_ = vae.train(model, x_train, epochs=9, rate=0.003, callbacks=[bar])
+_ = vae.train(model, x_train, epochs=5, rate=0.003, callbacks=[bar])
 fit, kl = vae.elbo_terms(encoder, decoder, x_test)
-claim("-ELBO, 20 numbers", np.mean(kl - fit), at_most=104.5)
+claim("-ELBO, 20 numbers", np.mean(kl - fit), at_most=112)
 claim("... of which the code costs", kl.mean(), at_least=17, at_most=27)
 
 # %%
@@ -166,9 +167,12 @@ plots.show(figure, alt="The bound rises with the samples, ever more slowly.")
 # %%
 trade, samples = {}, {}
 for beta in (0.1, 0.5, 1, 3, 10):
-    seed(5)
-    halves = latent.build_dense_halves(20, mean_image=mean_image)
-    _ = vae.train(vae.build_vae(*halves, beta=beta), few, epochs=3, rate=0.003)
+    seed(1)
+    if beta != 1:  # for β = 1 the chapter's first picture has trained it
+        halves = latent.build_dense_halves(20, mean_image=mean_image)
+        _ = vae.train(vae.build_vae(*halves, beta=beta), few, **short)
+    else:
+        halves = twenty
     f, r = vae.elbo_terms(*halves, x_test)
     trade[beta] = r.mean(), -f.mean()
     samples[f"β = {beta}"] = latent.decode(halves[1], z[:12])
@@ -220,16 +224,16 @@ reveal(latent.auc)
 # %%
 def scores(strange):  # of the test digits, by models that never saw `strange`
     seed(6)
-    x, out = few[y_train[:20_000] != strange], {}
+    x, out = few[y_train[:10_000] != strange], {}
     back = vae.apply_pca(x_test, *vae.fit_pca(x, 20))[1]
     out["PCA"] = np.sum((x_test - back) ** 2, axis=1)
     pair = latent.build_dense_halves(20, mean_image=x.mean(axis=0))
     autoencoder = keras.Model(pair[0].input, pair[1](pair[0].outputs[0]))
-    _ = vae.train(autoencoder, x, epochs=3, rate=0.003)
+    _ = vae.train(autoencoder, x, **short)
     logits = vae.outputs(autoencoder, x_test)
     out["autoencoder"] = -vae.log_bernoulli(x_test, logits)
     pair = latent.build_dense_halves(20, mean_image=x.mean(axis=0))
-    _ = vae.train(vae.build_vae(*pair), x, epochs=3, rate=0.003)
+    _ = vae.train(vae.build_vae(*pair), x, **short)
     f, r = vae.elbo_terms(*pair, x_test, samples=2)
     return out | {"VAE": r - f}
 
@@ -323,7 +327,7 @@ claim("dense - convolutional", gap, equals=0, tolerance=15)
 # %%
 layers = keras.layers
 options = {"strides": 2, "padding": "same"}
-stack = [keras.Input((4, 4, 1)), *(layers.Conv2DTranspose(1, 3, **options),) * 1]
+stack = [keras.Input((4, 4, 1)), layers.Conv2DTranspose(1, 3, **options)]
 once = keras.Sequential(stack)
 print(once.output_shape, latent.build_document_halves()[1].output_shape)
 

@@ -1,0 +1,798 @@
+# %% [markdown]
+# A network reads handwritten digits, and reads them well. Then somebody changes
+# every pixel a little, in a direction that the network itself gives away.
+
+# %%
+from dl_course import backprop, cnn, data, latent, network, optimizers, privacy
+
+(x_train, y_train), (x_test, y_test) = data.mnist()
+x_train, x_test = (x.reshape(len(x), 784) for x in (x_train, x_test))
+target, truth = x_test[:2000], y_test[:2000]  # what we attack
+
+
+def new_network(rng, hidden=128):
+    sizes, names = [784, hidden, 10], ["relu", "linear"]
+    return network.initial_layers(sizes, names, rng, scheme="he")
+
+
+# %%
+rng = np.random.default_rng(seed(1))
+rows = rng.permutation(60_000)[:20_000]
+rate = optimizers.cosine(0.5, 801)  # 4 epochs of 200 steps
+settings = {"epochs": 4, "batch": 100, "learning_rate": rate}
+plain = privacy.train(
+    x_train[rows], y_train[rows], new_network(rng), rng, **settings
+)
+
+# %% tags=["figure"]
+attacked = privacy.fgsm(target[:8], truth[:8], plain, 0.1)
+pictures = np.concatenate([target[:8], attacked]).reshape(-1, 28, 28)
+answers = privacy.scores(pictures.reshape(-1, 784), plain).argmax(axis=1)
+figure = plots.images(pictures, [f"“{a}”" for a in answers], size=0.9)
+plots.show(
+    figure, alt="Eight digits; below, the same with faint noise, read wrongly."
+)
+
+# %% [markdown]
+# Above: digits, and what the network reads. Below: no pixel moved by more than a
+# tenth of the way from white to black, and nearly every answer is wrong. You read
+# all of them. This chapter attacks networks in four ways: at what they see, at what
+# they remember, at what they are taught, and at what they send. Each attack gets
+# its defense, and each defense its price.
+
+# %% [markdown]
+# ## Recall
+#
+# 1. Backpropagation sends blame from layer to layer. Where could it go after the
+#    first layer?
+# 2. What does it mean if the training loss is near zero, and the test loss is not?
+# 3. What does the AUC of a score tell?
+#
+# <details><summary>Answer</summary>
+#
+# 1. On to the pixels: $\partial\text{loss}/\partial x = \delta\,W^\top$.
+# 2. The network has memorized its examples.
+# 3. The chance that a random positive gets a higher score than a random negative.
+#    One half is a coin.
+#
+# </details>
+
+# %% [markdown]
+# ## 1. How little does it take to fool a network?
+#
+# Take one unit with weights $w$. Each pixel may move by at most $s$. Which change
+# $r$ raises the sum $w\cdot r$ most? Move each pixel by $s$, in the direction of
+# its weight's sign:
+#
+# $$\max_{|r_i|\le s} w\cdot r = s\sum_i|w_i| = s\,\lVert w\rVert_1,\qquad
+# r = s\,\operatorname{sign}(w)$$
+#
+# A *random* change of the same size gives about $s\lVert w\rVert_2$.
+#
+# **Predict.** With 784 pixels, how many times stronger is the change that knows
+# $w$?
+
+# %%
+w = np.random.default_rng(seed(2)).normal(size=784)
+ratio = np.abs(w).sum() / np.sqrt(np.sum(w**2))
+claim("aimed / random", ratio, at_least=20, at_most=25)
+
+# %% [markdown]
+# About $\sqrt{784}$ times 0.8. Many pixels, each moved a little, all pushing the
+# same way: that is the explanation of Goodfellow et al. (2015) for the
+# **adversarial examples** that Szegedy et al. (2014) had found. A network is not
+# linear, but nearly so over a short way. So take the gradient of the loss with
+# respect to the *picture*, and keep its sign. This is the **fast gradient sign
+# method** (FGSM):
+#
+# $$x' = \operatorname{clip}\Bigl(x + s\,\operatorname{sign}
+# \frac{\partial\,\text{loss}}{\partial x},\,0,\,1\Bigr)$$
+
+# %%
+reveal(privacy.input_gradient, privacy.fgsm)
+
+# %% [markdown]
+# **Predict.** $s = 0.1$. How many digits survive noise of that size, and how many
+# survive FGSM?
+
+# %%
+noise = 0.1 * rng.choice([-1, 1], target.shape).astype("float32")
+noisy = np.clip(target + noise, 0, 1)
+claim("clean", privacy.accuracy(target, truth, plain), at_least=0.9)
+claim("random signs", privacy.accuracy(noisy, truth, plain), at_least=0.88)
+attacked = privacy.fgsm(target, truth, plain, 0.1)
+claim("FGSM", privacy.accuracy(attacked, truth, plain), at_most=0.3)
+
+# %% [markdown]
+# Noise does nothing, and the aimed change of the same size nearly everything. But
+# the attacker had to look inside. Is a network safe whose weights are secret? Let
+# chapter 05's CNN learn the digits. It is of another kind, and nobody
+# differentiates it: it is shown the pictures made against *our* network.
+
+# %%
+seed(3)
+model = cnn.build_document_cnn()
+model.compile("adam", "sparse_categorical_crossentropy")
+images = x_train[rows[:15_000]].reshape(-1, 28, 28, 1)
+_ = model.fit(images, y_train[rows[:15_000]], verbose=0)
+
+
+# %%
+def read_by_cnn(x):
+    outputs = model.predict(x.reshape(-1, 28, 28, 1), batch_size=1000, verbose=0)
+    return np.mean(outputs.argmax(axis=1) == truth)
+
+
+# %% [markdown]
+# **Predict.** $s = 0.25$ now, as the CNN is sturdier. What does it make of pictures
+# that were aimed at somebody else?
+
+# %%
+noise = 0.25 * rng.choice([-1, 1], target.shape).astype("float32")
+unaimed = read_by_cnn(np.clip(target + noise, 0, 1))
+borrowed = read_by_cnn(privacy.fgsm(target, truth, plain, 0.25))
+claim("CNN, clean", read_by_cnn(target), at_least=0.92)
+claim("CNN, random signs", unaimed, at_least=0.7)
+claim("CNN, aimed at the other network", borrowed, at_most=0.75)
+claim("random minus aimed", unaimed - borrowed, at_least=0.2)
+
+# %% [markdown]
+# Attacks **transfer**. Both networks learned the same strokes, so they lean on the
+# same pixels. Secrecy of the weights is no defense. It is no matter of pictures,
+# either: suffixes found by gradients on open language models made closed chatbots
+# give answers that they had been trained to refuse (Zou et al., 2023).
+
+# %% [markdown]
+# ## 2. Can a network be taught to resist?
+#
+# Train on what will come. At each step, attack the batch, then learn from the
+# attacked pictures with their true labels. Madry et al. (2018) write it as a game:
+#
+# $$\min_\theta\;\mathbb E\,\max_{\lVert r\rVert_\infty\le s}
+# \text{loss}_\theta(x+r,\,y)$$
+#
+# The inner player attacks the network as it is *now*. We go on from the trained
+# network.
+
+# %%
+reveal(privacy.train)
+
+# %%
+rng = np.random.default_rng(seed(4))
+rate = optimizers.cosine(0.5, 1001)  # 5 epochs
+settings = {"epochs": 5, "batch": 100, "learning_rate": rate, "attack": 0.1}
+hardened = privacy.train(x_train[rows], y_train[rows], plain, rng, **settings)
+
+# %% [markdown]
+# A defense must be tried against a stronger attack than the one it has seen.
+# **PGD** repeats small sign steps, and always stays within $s$ of the picture.
+#
+# **Predict.** Will the hardened network be better on clean digits, or worse? And
+# under PGD?
+
+# %%
+clean = privacy.accuracy(x_test, y_test, hardened)
+claim("hardened, clean", clean, at_least=0.94)
+attacked = privacy.fgsm(target, truth, hardened, 0.1)
+claim("hardened, FGSM", privacy.accuracy(attacked, truth, hardened), at_least=0.65)
+attacked = privacy.pgd(target, truth, hardened, 0.1)
+survived = privacy.accuracy(attacked, truth, hardened)
+claim("hardened, PGD", survived, at_least=0.6)
+attacked = privacy.pgd(target, truth, plain, 0.1)
+before = privacy.accuracy(attacked, truth, plain)
+claim("PGD: gain by hardening", survived - before, at_least=0.45)
+
+
+# %%
+sizes = np.linspace(0, 0.2, 9)
+
+
+def curve(attack, layers):
+    x, y = target[:500], truth[:500]
+    return [privacy.accuracy(attack(x, y, layers, s), y, layers) for s in sizes]
+
+
+# %% tags=["figure"]
+lines = {
+    "hardened, FGSM": (curve(privacy.fgsm, hardened), "o-"),
+    "hardened, PGD": (curve(privacy.pgd, hardened), "s-"),
+    "plain, FGSM": (curve(privacy.fgsm, plain), "o--"),
+    "plain, PGD": (curve(privacy.pgd, plain), "s--"),
+}
+figure, axis = plt.subplots(figsize=(6.4, 3.2))
+for name, (accuracies, style) in lines.items():
+    color = plots.BLUE if "hardened" in name else plots.RED
+    axis.plot(sizes, accuracies, style, color=color, label=name)
+axis.axvline(0.1, color="#999999", lw=1, ls=":")
+axis.set(xlabel="largest change $s$ of a pixel", ylabel="accuracy", ylim=(0, 1))
+axis.legend(loc="center left", bbox_to_anchor=(1, 0.5))
+plots.show(
+    figure, alt="Accuracy sinks with s: steeply for plain, slowly for hardened."
+)
+
+# %% [markdown]
+# Accuracy by the attack's size; dotted: the size that was trained for. Hardening
+# brings most of the accuracy back there, and PGD takes only a little more than FGSM
+# did. Beyond it, the curve sinks on: resistance is bought for one size and one kind
+# of change. Today a public benchmark attacks every published defense again with one
+# strong set of attacks, as so many had only looked strong (Croce et al., 2021).
+
+# %% [markdown]
+# ## 3. Does a network betray whom it learned from?
+#
+# Imagine that a network was trained on the patients of one clinic. Then "was she in
+# the training set?" is a medical question. Shokri et al. (2017) call its answer
+# **membership inference**. The simplest attack needs one number: the loss of her
+# record. A network is surer of what it has seen (Yeom et al., 2018).
+#
+# Real labels contain mistakes, and a mistake can only be memorized. So we let a
+# fifth of the labels be drawn blindly, among members and outsiders alike.
+
+# %%
+rng = np.random.default_rng(seed(5))
+labels = y_train.copy()
+wrong = rng.random(len(labels)) < 0.2
+labels[wrong] = rng.integers(0, 10, wrong.sum())
+members, outsiders = rng.permutation(60_000)[:6000].reshape(2, 3000)
+x, y = x_train[members], labels[members]
+
+
+# %%
+def attack(layers):  # AUC of "a low loss means: member"
+    inside = privacy.losses(x, y, layers)
+    outside = privacy.losses(x_train[outsiders], labels[outsiders], layers)
+    return latent.auc(inside, outside)
+
+
+# %% [markdown]
+# **Predict.** We train far too long. Does the attack work from the start, or only
+# later?
+
+# %%
+memorizer, leak, done = new_network(rng), {}, 0
+for until in (1, 3, 7, 15, 30, 50):
+    more = {"epochs": until - done, "batch": 32}
+    memorizer, done = privacy.train(x, y, memorizer, rng, **more), until
+    leak[until] = attack(memorizer)
+claim(
+    "accuracy on its own labels", privacy.accuracy(x, y, memorizer), at_least=0.95
+)
+overfit = privacy.accuracy(x_test, y_test, memorizer)
+claim("accuracy on test digits", overfit, at_most=0.9)
+claim("AUC after one epoch", leak[1], at_most=0.56)
+claim("AUC at the end", attack(memorizer), at_least=0.65)
+
+# %% tags=["figure"]
+figure, axes = plt.subplots(1, 2, figsize=(8, 2.9), width_ratios=[3, 2])
+bins = np.linspace(-5, 1.5, 40)
+groups = {"members": (members, plots.RED), "outsiders": (outsiders, plots.BLUE)}
+for (name, (who, color)), filled in zip(groups.items(), [True, False], strict=True):
+    loss = privacy.losses(x_train[who], labels[who], memorizer)
+    kind = "stepfilled" if filled else "step"
+    axes[0].hist(
+        np.log10(loss + 1e-5), bins, histtype=kind, color=color, label=name, lw=2
+    )
+axes[0].set(xlabel="loss, power of ten", ylabel="records", title="after 50 epochs")
+axes[0].legend(loc="upper left")
+axes[1].plot(*zip(*leak.items(), strict=True), "o-")
+axes[1].axhline(0.5, color="#999999", ls=":")
+axes[1].set(
+    xlabel="epochs", xscale="log", title="AUC of the attack", ylim=(0.45, 0.8)
+)
+plots.show(figure, alt="Outsiders have many large losses, members none; AUC rises.")
+
+# %% [markdown]
+# Left: losses; only outsiders have large ones. Right: the leak grows with
+# memorizing. Stopping early would have closed most of it. But "most" is no
+# guarantee, and an average hides people: an attack may be no better than a coin for
+# nearly all, and certain about a few. So attacks are judged today by how many
+# members they find at almost no false alarms (Carlini et al., 2022).
+
+# %% [markdown]
+# ## 4. Can a network learn from all, and tell about nobody?
+#
+# What one record does to the weights is its gradient. Bound it, then drown it. That
+# is **DP-SGD** (Abadi et al., 2016):
+#
+# $$\bar g_i = g_i\,\min\Bigl(1,\frac{C}{\lVert g_i\rVert}\Bigr),\qquad
+# W \leftarrow W - \frac{\eta}{qn}\Bigl(\sum_{i\in\text{batch}}\bar g_i
+# + \mathcal N(0,\,\sigma^2C^2)\Bigr)$$
+#
+# Each record comes into a batch with chance $q$, independently. We need the length
+# of each record's *own* gradient. A dense layer makes it cheap: record $i$'s
+# gradient is $a_i\delta_i^\top$, and its length $\lVert
+# a_i\rVert\,\lVert\delta_i\rVert$ (Goodfellow, 2015).
+
+# %%
+reveal(privacy.gradient_norms, privacy.clipped_sum)
+
+# %% [markdown]
+# **Predict.** Which records have long gradients, if the network has learned a
+# little: those with right labels or those with wrong ones?
+
+# %%
+rng = np.random.default_rng(seed(6))
+learner = privacy.train(x, y, new_network(rng, 32), rng, epochs=2, batch=32)
+norms = privacy.gradient_norms(x, y, learner)
+one_by_one = [
+    backprop.loss_and_gradients(x[[i]], y[[i]], learner)[1] for i in range(9)
+]
+exact = [
+    np.sqrt(sum(np.sum(g**2) for pair in gs for g in pair)) for gs in one_by_one
+]
+claim("largest relative gap", np.max(np.abs(norms[:9] / exact - 1)), at_most=1e-4)
+blind = y != y_train[members]
+ratio = np.median(norms[blind]) / np.median(norms[~blind])
+claim("median length, wrong / right", ratio, at_least=1.6)
+
+# %% [markdown]
+# The odd ones pull hardest: without clipping, exactly they would be remembered.
+#
+# How much does the noise hide? **Differential privacy** gives the answer a number.
+# Train with a record, or without it: for every set $S$ of results,
+#
+# $$\Pr[\text{with}\in S]\le e^{\varepsilon}\,\Pr[\text{without}\in S]+\delta$$
+#
+# It holds for *every* attack, also for those that nobody has thought of: its hits
+# are at most $e^\varepsilon$ times its false alarms, plus $\delta$. For DP-SGD,
+# Mironov et al. (2019) sum up a divergence in closed form, and Canonne et al.
+# (2020) turn it into $\varepsilon$.
+
+# %%
+reveal(privacy.renyi, privacy.epsilon)
+
+# %% [markdown]
+# Is our accountant right? The library Opacus (Yousefpour et al., 2021) tests its
+# own with noise $\sigma = 1.5$, $q = 0.04$, 2,250 steps and $\delta = 10^{-5}$, and
+# expects 7.3291.
+#
+# **Predict.** We try integer orders only, they also fractions. On which side of
+# theirs will our bound lie?
+
+# %%
+ours = privacy.epsilon(1.5, 0.04, 2250, 1e-5)
+claim("ε, ours - theirs", ours - 7.3291, at_least=0, at_most=0.01)
+
+# %% [markdown]
+# Slightly above: fewer orders, a slightly looser bound, but a valid one. Now train
+# with four amounts of noise, 200 steps with $q = 0.1$ each.
+#
+# **Predict.** Which is more accurate on clean test digits: the memorizer of section
+# 3, or a network that is kept from memorizing?
+
+# %%
+private = {}
+for sigma in (1.0, 2.0, 4.0, 8.0):
+    rng = np.random.default_rng(seed(7))
+    settings = {"num_steps": 200, "rate": 0.1, "noise": sigma, "learning_rate": 1.0}
+    layers = privacy.train_privately(x, y, new_network(rng, 32), rng, **settings)
+    bound = privacy.epsilon(sigma, 0.1, 200, 1e-4)
+    private[bound] = privacy.accuracy(x_test, y_test, layers), attack(layers)
+    print(f"noise {sigma}: ε = {bound:.2f}")
+
+# %%
+accuracies, leaks = np.transpose([*private.values()])
+claim("AUC, the largest of four", leaks.max(), at_most=0.57)
+claim("accuracy with ε = 3.22", accuracies[1], at_least=0.78)
+claim("... minus the memorizer's", accuracies[1] - overfit, at_least=-0.06)
+claim(
+    "accuracy lost from ε = 3.22 to 0.60",
+    accuracies[1] - accuracies[3],
+    at_least=0.08,
+)
+
+# %% tags=["figure"]
+figure, axes = plt.subplots(1, 2, figsize=(8, 2.8), sharex=True)
+for axis, values, flat, title in [
+    (axes[0], accuracies, overfit, "accuracy on test digits"),
+    (axes[1], leaks, attack(memorizer), "AUC of the attack"),
+]:
+    axis.plot([*private], values, "o-", label="DP-SGD")
+    axis.axhline(flat, color=plots.RED, ls="--", label="the memorizer")
+    axis.set(title=title, xscale="log", xlabel="ε, less is safer")
+axes[1].axhline(0.5, color="#999999", ls=":")
+axes[1].legend(loc="center right")
+plots.show(figure, alt="Accuracy rises with ε; the AUC stays near one half.")
+
+# %% [markdown]
+# By ε: accuracy left, the attack right; dotted: a coin. With ε = 3 the attack is
+# close to a coin, and the network reads digits about as well as the memorizer. The
+# bound promises less: $e^3$ is 20, so it would allow 20 times as many hits as false
+# alarms. It has to hold for the oddest record and the cleverest attack; ours is
+# neither. Privacy and generalization want the same thing here: not to learn single
+# records by heart. At ε below 1 the noise eats the accuracy. With more records, the
+# same noise is shared by more: large data make privacy cheap. Google's phone
+# keyboard trains all its next-word networks with differential privacy (Xu et al.,
+# 2023).
+#
+# The price list has small print: ε is for *one* record; trying many settings on the
+# same data costs extra; and an old, simpler rule (Bun & Steinke, 2016) awaits you
+# in Exercise 11d.4.
+
+# %% [markdown]
+# ## 5. Can many learn together without handing over their data?
+#
+# Ten hospitals may not share records. **Federated averaging** (McMahan et al.,
+# 2017) sends the network to the data: each client trains a copy for a while, and a
+# server averages the copies, weighted by their numbers of records $n_k$:
+#
+# $$W \leftarrow \sum_k \frac{n_k}{n}\,W_k$$
+
+# %%
+reveal(privacy.average, privacy.federated_round)
+
+# %% [markdown]
+# With one step on all own records, nothing is lost: the weighted mean of the
+# clients' gradients *is* the gradient of the pool.
+#
+# **Predict.** Clients take a whole epoch of small steps before they meet. And each
+# has only two kinds of digits, or few more. How good is a client alone, and how
+# good are all together?
+
+# %%
+rng = np.random.default_rng(seed(8))
+rows = rng.permutation(60_000)[:6000]
+x, y = x_train[rows], y_train[rows]
+parts = privacy.split_by_label(y, 10, rng)
+origin = new_network(rng, 64)
+once = {"epochs": 1, "batch": 6000}
+joined = privacy.federated_round(x, y, parts, origin, rng, **once)
+pooled = privacy.train(x, y, origin, rng, **once)
+gap = max(np.abs(a[0] - b[0]).max() for a, b in zip(joined, pooled, strict=True))
+claim("one step each: distance to one step of the pool", gap, at_most=1e-5)
+
+
+# %%
+def federate(parts, rounds=20):
+    layers, path = origin, []
+    for _ in range(rounds):
+        layers = privacy.federated_round(
+            x, y, parts, layers, rng, epochs=1, batch=32
+        )
+        path.append(privacy.accuracy(x_test, y_test, layers))
+    return path
+
+
+def alone(part):
+    layers = privacy.train(x[part], y[part], origin, rng, epochs=20, batch=32)
+    return privacy.accuracy(x_test, y_test, layers)
+
+
+# %%
+lonely = np.mean([alone(part) for part in parts])
+pooled = alone(np.arange(6000))
+uneven = federate(parts)
+even = federate(np.array_split(rng.permutation(6000), 10))
+claim("a client alone, on average", lonely, at_most=0.4)
+claim("averaged, uneven clients", uneven[-1], at_least=0.75)
+claim("averaged, even clients", even[-1], at_least=0.87)
+claim("pooled", pooled, at_least=0.9)
+claim("third round: even minus uneven", even[2] - uneven[2], at_least=0.08)
+
+# %% tags=["figure"]
+figure, axis = plt.subplots(figsize=(6.4, 3))
+rounds = np.arange(1, 21)
+axis.plot(rounds, even, "s-", label="averaged, even clients")
+axis.plot(rounds, uneven, "o-", label="averaged, uneven clients")
+for value, text in [(pooled, "pooled, 20 epochs"), (lonely, "one client alone")]:
+    axis.axhline(value, color=plots.BLACK, ls="--", lw=1)
+    axis.text(20, value + 0.015, text, ha="right", fontsize=9)
+axis.set(xlabel="round", ylabel="accuracy", ylim=(0, 1.02))
+axis.set_xticks(range(0, 21, 5))
+axis.legend(loc="center right")
+plots.show(
+    figure, alt="Both averages climb to near the pooled line; uneven is slower."
+)
+
+# %% [markdown]
+# Test accuracy by round. Nobody showed a record, and the common network reads all
+# ten digits. Uneven clients pull in different directions, and meet more slowly.
+#
+# But is a gradient no record? Look at the first layer: $\partial\text{loss}/
+# \partial W = a\,\delta^\top$ and $\partial\text{loss}/\partial b = \delta$, where
+# $a$ is the picture.
+#
+# **Predict.** A client sends the gradient of a single picture. What can the server
+# see?
+
+# %%
+secret = x[:1]
+dw, db = backprop.loss_and_gradients(secret, y[:1], origin)[1][0]
+unit = np.abs(db).argmax()
+stolen = dw[:, unit] / db[unit]
+claim("largest error of a pixel", np.abs(stolen - secret[0]).max(), at_most=1e-3)
+
+# %% tags=["figure"]
+pair = np.stack([secret[0], stolen]).reshape(2, 28, 28)
+figure = plots.images(pair, ["kept at home", "read from the gradient"], size=1.6)
+plots.show(figure, alt="The same digit twice.")
+
+# %% [markdown]
+# One division, and the picture is there. For larger batches and deeper networks it
+# takes an optimizer, and works still (Zhu et al., 2019). Data that stay at home are
+# not private by that alone. Federated training needs section 4, too: the keyboard
+# above clips and adds noise to what each phone sends.
+
+# %% [markdown]
+# ## Where the tutorials go wrong
+#
+# **"Security is protecting user data from leaks" (E210).** That is privacy, one
+# part. Sections 1 and 2 leaked nothing. And one may attack what a network is
+# *taught*. Put a black square into a corner of 200 of 10,000 training pictures, and
+# call all of them 7 (Gu et al., 2019).
+#
+# **Predict.** What happens to accuracy, and what to a test picture with the square?
+
+
+# %%
+def with_square(x):
+    x = x.reshape(-1, 28, 28).copy()
+    x[:, 24:27, 24:27] = 1
+    return x.reshape(-1, 784)
+
+
+rng = np.random.default_rng(seed(9))
+x, y = x_train[:10_000].copy(), y_train[:10_000].copy()
+x[:200], y[:200] = with_square(x[:200]), 7
+poisoned = privacy.train(x, y, new_network(rng), rng, epochs=5, learning_rate=0.2)
+
+# %%
+claim("clean", privacy.accuracy(x_test, y_test, poisoned), at_least=0.88)
+others = with_square(x_test[y_test != 7])
+read_as_7 = [
+    np.mean(privacy.scores(others, net).argmax(1) == 7) for net in (poisoned, plain)
+]
+claim("with the square: read as 7", read_as_7[0], at_least=0.75)
+claim("... by a network without poison", read_as_7[1], at_most=0.05)
+
+# %% [markdown]
+# A **back door**. No test set shows it, unless it holds the square. Security asks
+# who could gain from which change: to the input, to the training data, to the
+# weights, to what is sent.
+#
+# **"Deep-learning algorithms are unstable" (E057).** Which of three things is
+# meant? *Numerical* instability: right formula, wrong floats. *Instability of
+# training*: a rate too large, or seeds that matter (chapters 03 and 04).
+# *Adversarial* sensitivity: sections 1 and 2. Each has its own cure.
+#
+# **Predict.** What do these two lines give, and what would repair each?
+
+# %%
+z = np.array([1000.0, 0.0])
+with np.errstate(all="ignore"):
+    naive = np.exp(z) / np.exp(z).sum()
+print("naive softmax:", naive, " stable softmax:", network.softmax(z))
+rng = np.random.default_rng(seed(10))
+with np.errstate(all="ignore"):
+    hasty = privacy.train(x, y, new_network(rng), rng, epochs=1, learning_rate=10)
+claim("rate 10: accuracy", privacy.accuracy(x_test, y_test, hasty), at_most=0.2)
+
+# %% [markdown]
+# | | Said | In fact | Right |
+# |---|---|---|---|
+# | E210 | security is protection from leaks | leaks are privacy; attacks on inputs, training data and updates are left out | sections 1 to 5; Szegedy et al. (2014), Shokri et al. (2017), Abadi et al. (2016) |
+# | E057 | "unstable" | three different things | stable formulas; smaller rates and several seeds; adversarial training |
+
+# %% [markdown]
+# ## Exercises
+#
+# ### Exercise 11d.1: one step of an attack
+#
+# 5 minutes. `x` is a picture with values in $[0, 1]$, `gradient` is
+# $\partial\text{loss}/\partial x$. Return the FGSM picture for the size `s`.
+
+
+# %% tags=["exercise"]
+def sign_step(x, gradient, s):  # (n,), (n,), number -> (n,)
+    """The attacked picture; its pixels stay in [0, 1]."""
+    ...
+
+
+check("11d.1", sign_step)
+
+# %% [markdown]
+# <details><summary>Hint 1</summary>
+#
+# The attacker wants a *high* loss.
+#
+# </details>
+#
+# <details><summary>Hint 2</summary>
+#
+# Each pixel moves by exactly `s`, whatever the gradient's length: `np.sign`.
+#
+# </details>
+#
+# <details><summary>Hint 3</summary>
+#
+# At the end, `np.clip(..., 0, 1)`.
+#
+# </details>
+
+
+# %% tags=["solution"]
+def sign_step(x, gradient, s):
+    return np.clip(x + s * np.sign(gradient), 0, 1)
+
+
+check("11d.1", sign_step)
+
+# %% [markdown]
+# ### Exercise 11d.2: a guarantee
+#
+# 10 minutes. A linear classifier says class `y` (−1 or 1) by the sign of $w\cdot
+# x+b$. Its margin is $y\,(w\cdot x+b)$. Return the lowest margin that any change of
+# at most `s` a pixel can cause. (Pixels may leave $[0,1]$.)
+
+
+# %% tags=["exercise"]
+def lowest_margin(x, y, w, b, s):  # (n,), -1 or 1, (n,), number, number -> number
+    """If it is positive, no attack of size s can succeed."""
+    ...
+
+
+check("11d.2", lowest_margin)
+
+# %% [markdown]
+# <details><summary>Hint 1</summary>
+#
+# Section 1 says by how much $w\cdot r$ can change.
+#
+# </details>
+#
+# <details><summary>Hint 2</summary>
+#
+# $y$ is −1 or 1: it does not change the size of the worst change.
+#
+# </details>
+#
+# <details><summary>Hint 3</summary>
+#
+# The margin now, minus $s\,\lVert w\rVert_1$.
+#
+# </details>
+
+
+# %% tags=["solution"]
+def lowest_margin(x, y, w, b, s):
+    return y * (w @ x + b) - s * np.abs(w).sum()
+
+
+check("11d.2", lowest_margin)
+
+# %% [markdown]
+# ### Exercise 11d.3: nobody pulls too hard
+#
+# 10 minutes. Row $i$ of `gradients` is the gradient of record $i$. Shorten each to
+# length `limit` if it is longer, and return their sum. A row may be zero.
+
+
+# %% tags=["exercise"]
+def clip_and_add(gradients, limit):  # (n, d), number -> (d,)
+    """The sum of the rows, each at most `limit` long."""
+    ...
+
+
+check("11d.3", clip_and_add)
+
+# %% [markdown]
+# <details><summary>Hint 1</summary>
+#
+# `np.linalg.norm(gradients, axis=1, keepdims=True)` has one length a row.
+#
+# </details>
+#
+# <details><summary>Hint 2</summary>
+#
+# Short rows stay as they are: the factor is at most 1.
+#
+# </details>
+#
+# <details><summary>Hint 3</summary>
+#
+# The factor `limit / np.maximum(length, limit)` never divides by zero.
+#
+# </details>
+
+
+# %% tags=["solution"]
+def clip_and_add(gradients, limit):
+    length = np.linalg.norm(gradients, axis=1, keepdims=True)
+    return np.sum(gradients * (limit / np.maximum(length, limit)), axis=0)
+
+
+check("11d.3", clip_and_add)
+
+# %% [markdown]
+# ### Exercise 11d.4: how much noise?
+#
+# 20 minutes. Every record takes part in every step ($q=1$). Then $T$ steps with
+# noise $\sigma$ cost $\rho=\frac{T}{2\sigma^2}$, and (Bun & Steinke, 2016)
+#
+# $$\varepsilon=\rho+2\sqrt{\rho\,\ln(1/\delta)}$$
+#
+# Return the $\sigma$ that gives exactly the wanted $\varepsilon$.
+
+
+# %% tags=["exercise"]
+def noise_for(epsilon, delta, num_steps):  # numbers -> number
+    """The noise multiplier σ."""
+    ...
+
+
+check("11d.4", noise_for)
+
+# %% [markdown]
+# <details><summary>Hint 1</summary>
+#
+# The formula is a quadratic equation in $\sqrt\rho$.
+#
+# </details>
+#
+# <details><summary>Hint 2</summary>
+#
+# Add $\ln(1/\delta)$ to both sides: the right one becomes
+# $\bigl(\sqrt\rho+\sqrt{\ln(1/\delta)}\bigr)^2$.
+#
+# </details>
+#
+# <details><summary>Hint 3</summary>
+#
+# $\sqrt\rho=\sqrt{\varepsilon+\ln(1/\delta)}-\sqrt{\ln(1/\delta)}$, then
+# $\sigma=\sqrt{T/2\rho}$.
+#
+# </details>
+
+
+# %% tags=["solution"]
+def noise_for(epsilon, delta, num_steps):
+    log_term = np.log(1 / delta)
+    root = np.sqrt(epsilon + log_term) - np.sqrt(log_term)
+    return np.sqrt(num_steps / 2) / root
+
+
+check("11d.4", noise_for)
+
+# %% [markdown]
+# ### Exercise 11d.5: a server that liars cannot move (project)
+#
+# 30 minutes. Row $k$ of `updates` is what client $k$ sent. Fewer than half of them
+# lie, and may send anything: huge numbers, too. Honest ones nearly agree. Return
+# one update whose every number lies within the range of the honest ones (Yin et
+# al., 2018). You are not told who lies.
+
+
+# %% tags=["exercise"]
+def combine(updates):  # (clients, n) -> (n,)
+    """An update that a minority cannot push away."""
+    ...
+
+
+check("11d.5", combine)
+
+# %% [markdown]
+# <details><summary>Hint 1</summary>
+#
+# A mean follows a single huge number anywhere. Which average of numbers does not?
+#
+# </details>
+#
+# <details><summary>Hint 2</summary>
+#
+# Sort each column: where do the liars stand, and who must stand in the middle?
+#
+# </details>
+#
+# <details><summary>Hint 3</summary>
+#
+# The median of each column.
+#
+# </details>
+
+
+# %% tags=["solution"]
+def combine(updates):
+    return np.median(updates, axis=0)
+
+
+check("11d.5", combine)

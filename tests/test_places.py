@@ -1,0 +1,130 @@
+"""Each known mistake and each topic has its place, and the pages say where."""
+
+import re
+from functools import cache
+
+import pytest
+
+from tools import places
+
+ERRATA, COVERAGE = places.rows("errata.toml"), places.rows("coverage.toml")
+
+
+@cache
+def numbers_in(chapter, heading):
+    """{E number: where it stands under a heading}: in "text", in a "table", or in both."""
+    found = {}
+    for line in places.sections(chapter).get(heading, "").splitlines():
+        numbers = {int(number) for number in re.findall(r"\bE(\d{3})\b", line)}
+        for first, last in re.findall(r"\bE(\d{3})–E(\d{3})\b", line):  # all of them
+            numbers.update(range(int(first), int(last) + 1))
+        for number in numbers:
+            kind = "table" if re.match(r"(# )?\|", line) else "text"
+            found.setdefault(f"E{number:03}", set()).add(kind)
+    return found
+
+
+def all_places():
+    """(number, place) of every row."""
+    for number, row in ERRATA.items():
+        if row["how"] != "left out":
+            yield number, f"{row['chapter']}: {row['section']}"
+        yield from ((number, place) for place in row.get("see", []))
+    for number, row in COVERAGE.items():
+        yield from ((number, place) for place in row["where"])
+
+
+# ---------------------------------------------------------------- the files
+
+
+def test_each_mistake_and_each_topic_has_one_row():
+    assert list(ERRATA) == [f"E{i:03}" for i in range(1, 226)]
+    assert list(COVERAGE) == [f"C{i:03}" for i in range(1, 117)]
+
+
+def test_rows_are_complete():
+    for number, row in ERRATA.items():
+        place = {"reason"} if row["how"] == "left out" else {"section"}
+        needed = {"document", "said", "fact", "right", "how", "chapter"} | place
+        assert set(row) - {"see"} == needed, number
+        assert row["document"] in places.TUTORIALS, number
+        assert row["how"] in ("shown", "tabled", "left out"), number
+        assert row["chapter"] in places.sources(), number
+    for number, row in COVERAGE.items():
+        assert set(row) == {"topic", "where", "shown"} and row["where"], number
+
+
+def test_words_fit_into_a_table():
+    for number, row in (ERRATA | COVERAGE).items():
+        for key in ("said", "fact", "right", "topic", "shown", "reason"):
+            words = row.get(key, "-")
+            assert words.strip() == words and words, (number, key)
+            assert "|" not in words and "\n" not in words, (number, key)
+            assert not words.endswith("."), (number, key)
+
+
+# ---------------------------------------------------------------- the notebooks
+
+
+def test_every_place_is_a_heading():
+    for number, place in all_places():
+        chapter, _, heading = place.partition(": ")
+        assert chapter in places.sources(), f"{number}: no chapter {chapter!r}"
+        assert heading in places.sections(chapter), f"{number}: no heading {place!r}"
+
+
+def test_what_is_shown_or_tabled_has_its_number_there():
+    missing = set()
+    for number, row in ERRATA.items():
+        if row["how"] != "left out":
+            kind = {"shown": "text", "tabled": "table"}[row["how"]]
+            if kind not in numbers_in(row["chapter"], row["section"]).get(number, ()):
+                missing.add(number)
+    assert not missing
+
+
+def test_every_number_in_a_notebook_is_a_row_that_is_not_left_out():
+    for chapter in places.sources():
+        for heading in places.sections(chapter):
+            for number in numbers_in(chapter, heading):
+                assert number in ERRATA, f"{number}: chapter {chapter}, {heading!r}"
+                assert ERRATA[number]["how"] != "left out", f"{number}: chapter {chapter}"
+
+
+# ---------------------------------------------------------------- the pages
+
+
+@pytest.mark.parametrize(
+    "name, make", [("errata", places.errata_page), ("coverage", places.coverage_page)]
+)
+def test_pages_are_what_the_files_make(name, make):
+    stored = (places.DOCS / f"{name}.md").read_text("utf-8")
+    assert stored == make(), "run `make notebooks`"
+    entries = re.findall(r"^\| ([EC]\d{3}) \|", stored, re.MULTILINE)
+    assert sorted(entries) == list(places.rows(f"{name}.toml"))
+    ends = {
+        (stem, places.anchor(heading))
+        for chapter, stem in places.sources().items()
+        for heading in places.sections(chapter)
+    }
+    links = re.findall(r"\]\(\.\./notebooks/(\w+)\.ipynb#(\S+)\)[,;| ]", stored)
+    assert set(links) <= ends
+    assert len(links) == stored.count("](../notebooks/")
+
+
+def test_anchors_are_those_of_jupyter():
+    assert places.anchor("3. How large is the output?") == "3.-How-large-is-the-output?"
+    assert places.anchor("6. Does `fit` do it (E001)?") == "6.-Does-fit-do-it-(E001)?"
+    assert places.anchor('"Speed"') == "%22Speed%22"
+
+
+def test_a_place_without_a_chapter_or_two_headings_alike_are_errors(tmp_path, monkeypatch):
+    with pytest.raises(KeyError):
+        places.links(["99: 1. Is it there?"], "99")
+    (tmp_path / "src").mkdir()
+    source = "# %% [markdown]\n# ## Twice\n\n# %%\n# ## not a heading\n"
+    (tmp_path / "src" / "01_twice.py").write_text(source * 2, "utf-8")
+    monkeypatch.setattr(places, "sources", lambda: {"twice": "01_twice"})
+    monkeypatch.setattr(places, "NOTEBOOKS", tmp_path)
+    with pytest.raises(ValueError, match="two headings 'Twice'"):
+        places.sections("twice")
