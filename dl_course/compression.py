@@ -4,7 +4,6 @@ A cost counts one example forward; a FLOP is one multiplication or one addition,
 product that is added up counts two. Sizes are in bytes, energies in joules.
 """
 
-import contextlib
 import time
 import zlib
 
@@ -40,7 +39,7 @@ def profiled_flops(model):
     _, frozen = freezer.convert_variables_to_constants_v2_as_graph(function)
     options = tf.compat.v1.profiler.ProfileOptionBuilder
     options = options(options.float_operation()).with_empty_output().build()
-    with tf.Graph().as_default() as graph, no_advice():
+    with tf.Graph().as_default() as graph:
         tf.graph_util.import_graph_def(frozen, name="")
         profile = tf.compat.v1.profiler.profile(graph, cmd="op", options=options)
     rows = list(profile.children)  # each holds the next: a chain, not a tree
@@ -51,20 +50,6 @@ def profiled_flops(model):
         if row.float_ops:
             counts[row.name] = counts.get(row.name, 0) + row.float_ops
     return counts
-
-
-@contextlib.contextmanager
-def no_advice():
-    """Without TensorFlow's hints at files, old interfaces, functions traced again."""
-    import tensorflow as tf
-
-    logger = tf.get_logger()
-    level = logger.level
-    logger.setLevel("ERROR")
-    try:
-        yield
-    finally:
-        logger.setLevel(level)
 
 
 def product_flops(model):
@@ -140,8 +125,7 @@ def train(model, x, targets, *, epochs, rate=0.002, loss=None):
     loss = loss or keras.losses.SparseCategoricalCrossentropy(from_logits=True)
     optimizer = keras.optimizers.Adam(keras.optimizers.schedules.CosineDecay(rate, steps))
     model.compile(optimizer, loss, steps_per_execution=8)
-    with no_advice():
-        model.fit(x, targets, batch_size=128, epochs=epochs, verbose=0)
+    model.fit(x, targets, batch_size=128, epochs=epochs, verbose=0)
     return model
 
 

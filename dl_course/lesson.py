@@ -9,6 +9,7 @@
 
 import contextlib
 import inspect
+import logging
 import math
 import os
 import sys
@@ -52,11 +53,12 @@ def _seed_shift():
 
 
 def _import_keras():
-    """Import Keras without TensorFlow's C++ log lines (Python's own errors still show)."""
+    """Import Keras without TensorFlow's log lines and advice (errors still show)."""
     if "keras" not in sys.modules:
         os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
         with _no_c_stderr():
             import keras  # noqa: F401
+        logging.getLogger("tensorflow").setLevel(logging.ERROR)
     return sys.modules["keras"]
 
 

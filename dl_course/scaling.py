@@ -16,8 +16,6 @@ from pathlib import Path
 
 import numpy as np
 
-from dl_course.compression import no_advice
-
 LOST_PARTNER, NO_SERVER = 75, 76  # exit codes of a worker that is not itself to blame
 
 # ---------------------------------------------------------------- shards and gradients
@@ -259,8 +257,7 @@ def work(folder):
 
 def export(model, folder):
     """Write `model` as a SavedModel, a graph that runs without the code that built it."""
-    with no_advice():
-        model.export(folder, verbose=False)
+    model.export(folder, verbose=False)
 
 
 def fresh_python(code, *arguments, seconds=240):

@@ -476,7 +476,7 @@ def watch(i):
         seen[i] = G.predict(z, verbose=0)
 
 
-gan.play(G, D, real, rng, watch=watch, **usual)
+_ = gan.play(G, D, real, rng, watch=watch, **usual)
 
 # %%
 gap = [np.abs(seen[i].mean(axis=0) - real.mean(axis=0)).mean() for i in (1, 250)]
