@@ -571,6 +571,7 @@ for (name, curve), marker in zip(curves.items(), "Dos^", strict=True):
     axis.text(75_000, curve[-1], f"{name}\nslope {slope:.2f}", va="center")
 axis.set(xlabel="training images", ylabel="test error", xlim=(80, 400_000))
 axis.set_yticks([0.01, 0.03, 0.1, 0.3], ["1%", "3%", "10%", "30%"])
+axis.minorticks_off()
 plots.show(figure, alt="Four lines fan out to the right; the CNN falls fastest.")
 
 # %% [markdown]
@@ -613,8 +614,8 @@ plots.show(figure, alt="Small networks lead at first; larger ones overtake.")
 
 # %% [markdown]
 # Test error against effort. At five billion operations (the line) the small models
-# lead, and the CNN has hardly started. But softmax stays where it is, and the
-# others pass it one by one.
+# lead, and the CNN has hardly started. But softmax is through with all images by
+# then, and hardly falls any more. The others pass it one by one.
 
 # %%
 claim("at first, softmax leads", errors["softmax"] < histories["CNN"][0] / 2)
