@@ -13,7 +13,7 @@ cd "$folder/course"
 export HOME="$folder/home" XDG_CACHE_HOME="$folder/home/cache" PIP_NO_CACHE_DIR=1 CI=true
 unset KERAS_HOME VIRTUAL_ENV DL_COURSE_DATA DL_COURSE_SEED
 
-cut() { # run a command with no network but loopback, which kernels need
+offline() { # run a command with no network but loopback, which kernels need
     if [ "$(id -u)" = 0 ]; then
         unshare -n sh -c 'ip link set lo up && exec "$@"' sh "$@"
     else
@@ -26,10 +26,10 @@ SECONDS=0
 make setup
 echo "installed in $SECONDS s"
 if [ "${1:-}" != lab ]; then
-    cut make test
+    offline make test
     echo "tested after $SECONDS s"
 fi
-cut bash -c '
+offline bash -c '
     make lab ARGS="--no-browser --port=18888" >lab.log 2>&1 &
     for i in $(seq 60); do
         if .venv/bin/python -c "import urllib.request as r; r.urlopen(\"http://127.0.0.1:18888/api\")" \
