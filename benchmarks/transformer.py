@@ -4,9 +4,10 @@
     python -m benchmarks.transformer --short     one seed of the quatrains, about 2 minutes
     python -m benchmarks.transformer --only quatrains --seeds 2
 
-Both models read the same text in batches of 32. The GRU trains again, with more passes,
-until one run has cost it the Transformer's CPU seconds or more: that run counts. Bits per
-character on text that was held out.
+The Transformer is trained as in its chapter, then with Muon (Jordan et al., 2024). The GRU
+is chapter 06b's: it trains again, with more passes, until one run has cost it the CPU
+seconds of the dearer Transformer or more: its last row counts. `--muon` lets the GRU have
+Muon, too. Batches of 32; bits per character on text that was held out.
 """
 
 import argparse
@@ -38,27 +39,62 @@ def alice(window=64):
     return np.concatenate([train, test]), len(train), len(alphabet)
 
 
-def train(model, rows, epochs, rate, size):
-    """Train; return CPU seconds."""
+def train(model, rows, epochs, rate):
+    """Train as the chapters do; return CPU seconds."""
     start = time.process_time()
-    text_rnn.train_writer(model, rows, epochs=epochs, rate=rate, size=size)
+    text_rnn.train_writer(model, rows, epochs=epochs, rate=rate)
     return time.process_time() - start
 
 
-def compare(name, seed, rows, cut, size, epochs, sizes, units):
-    """Print both models' rows of the table."""
-    lesson.seed(seed)
-    length = rows.shape[1] - 1
-    model = transformer.build_transformer(size, length, **sizes)
-    budget = train(model, rows[:cut], epochs, 0.005, 32)
-    row(name, seed, "Transformer", model, rows[cut:], epochs, budget)
-    passes, ran, seconds = epochs, 0, 0
-    while seconds < budget:
+def train_with_muon(model, rows, epochs, adam_share, size=32):
+    """The same plan, with Muon for the matrices inside.
+
+    Embeddings, vectors and the last layer have Adam, at `adam_share` of the rate.
+    """
+    import keras
+
+    steps = epochs * -(-len(rows) // size)
+    plan = keras.optimizers.schedules.CosineDecay(
+        0.0, steps - steps // 10, warmup_target=0.02, warmup_steps=steps // 10
+    )
+    settings = {"weight_decay": 0.02, "adam_weight_decay": 0.02, "global_clipnorm": 1.0}
+    optimizer = keras.optimizers.Muon(
+        plan, adam_lr_ratio=adam_share, exclude_layers=[model.layers[-1].name], **settings
+    )
+    loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
+    model.compile(optimizer, loss)
+    start = time.process_time()
+    model.fit(rows[:, :-1], rows[:, 1:], batch_size=size, epochs=epochs, verbose=0)
+    return time.process_time() - start
+
+
+def compare(name, seed, rows, cut, size, epochs, sizes, units, muon):
+    """Print the models' rows of the table."""
+
+    def run(kind, build, train, passes, setting):
         lesson.seed(seed)
-        model = text_rnn.build_writer(size, units=units)
-        ran, seconds = passes, train(model, rows[:cut], passes, 0.006, 32)
-        passes = max(passes + 1, int(passes * budget / seconds))
-    row(name, seed, "GRU", model, rows[cut:], ran, seconds)
+        model = build()
+        seconds = train(model, rows[:cut], passes, setting)
+        row(name, seed, kind, model, rows[cut:], passes, seconds)
+        return seconds
+
+    def attention():
+        length = rows.shape[1] - 1
+        return transformer.build_transformer(size, length, drop=0.0, **sizes)
+
+    def recurrent():
+        return text_rnn.build_writer(size, units=units)
+
+    budget = max(
+        run("Transformer", attention, train, epochs, 0.0025),
+        run("Transformer, Muon", attention, train_with_muon, epochs, 0.15),
+    )
+    rivals = [("GRU", train, 0.006)] + [("GRU, Muon", train_with_muon, 0.3)] * muon
+    for kind, recipe, setting in rivals:
+        passes, seconds = epochs, 0
+        while seconds < budget:
+            seconds = run(kind, recurrent, recipe, passes, setting)
+            passes = max(passes + 1, int(passes * budget / seconds))
 
 
 def row(name, seed, kind, model, rows, epochs, seconds):
@@ -74,7 +110,9 @@ def main():
     parser.add_argument("--short", action="store_true", help="one seed of the quatrains")
     parser.add_argument("--only", choices=["quatrains", "Alice"], help="one text only")
     parser.add_argument("--seeds", default="0,1,2", help="such as 1,2")
+    parser.add_argument("--muon", action="store_true", help="the GRU with Muon, too")
     options = parser.parse_args()
+    muon = options.muon
     seeds = [0] if options.short else [int(n) for n in options.seeds.split(",")]
     texts = [options.only] if options.only else ["quatrains", "Alice"][: 2 - options.short]
     print("| text | seed | model | parameters | passes | bits per character | CPU s |")
@@ -82,10 +120,11 @@ def main():
     for seed in seeds:
         if "quatrains" in texts:
             rows, cut = quatrains()
-            compare("quatrains", seed, rows, cut, 1002, 3, {"width": 120, "blocks": 1}, 192)
+            sizes = {"width": 120, "blocks": 1}
+            compare("quatrains", seed, rows, cut, 1002, 3, sizes, 192, muon)
         if "Alice" in texts:
             rows, cut, size = alice()
-            compare("Alice", seed, rows, cut, size, 8, {"width": 128}, 256)
+            compare("Alice", seed, rows, cut, size, 8, {"width": 128}, 256, muon)
 
 
 if __name__ == "__main__":

@@ -189,17 +189,23 @@ def initial_weights(step, features, units, rng, *, gain=1.0, keep=None):
 
 
 def draw_memory(*panels):
-    """Curves of `memory`, a panel for each dict {name: norms}, named at their ends."""
+    """Curves of `memory`, a panel for each dict {name: norms}, named at their ends.
+
+    A name has the color of its line, and a thin line leads to it.
+    """
     import matplotlib.pyplot as plt
 
     figure, axes = plt.subplots(1, len(panels), figsize=(8, 3.4), sharey=True)
     for axis, curves in zip(np.ravel(axes), panels, strict=True):
         below = -np.inf  # names keep a distance of three powers of ten
         for i, (name, norms) in enumerate(sorted(curves.items(), key=lambda c: c[1][-1])):
-            axis.semilogy(range(1, len(norms) + 1), norms, ["-", "--", ":", "-."][i % 4])
+            n, style = len(norms), ["-", "--", ":", "-."][i % 4]
+            (line,) = axis.semilogy(range(1, n + 1), norms, style)
             below = max(np.log10(norms[-1]), below + 3)
-            axis.text(len(norms) + 2, 10**below, name, va="center", fontsize=8)
-        axis.set(xlabel="moments after the nudge", xlim=(0, 1.55 * len(norms)))
+            color = line.get_color()
+            axis.plot([n, 1.08 * n], [norms[-1], 10**below], color=color, lw=0.6)
+            axis.text(1.1 * n, 10**below, name, va="center", fontsize=8, color=color)
+        axis.set(xlabel="moments after the nudge", xlim=(0, 1.65 * len(norms)))
         axis.set_xticks(range(0, len(norms) + 1, 20))
     np.ravel(axes)[0].set_ylabel("what is left of it")
     return figure

@@ -147,9 +147,9 @@ def alignment(model, sources, targets):
     decoder = model.get_layer("decoder")
     weights = decoder.get_layer("attention").output[1]  # (batch, heads, m, n)
     viewer = keras.Model(decoder.inputs, weights)
-    memory, state = model.get_layer("encoder").predict(sources, verbose=0)
+    memory, state = map(np.array, model.get_layer("encoder")(np.asarray(sources)))
     given = [shift_right(targets), state, memory, np.asarray(sources)]
-    return viewer.predict(given, verbose=0)[:, 0]
+    return np.array(viewer(given))[:, 0]
 
 
 # ---------------------------------------------------------------- pronunciation

@@ -120,7 +120,7 @@ def train(model, x, y, *, epochs, rate=0.004, smoothing=0.1, callbacks=()):
     """
     import keras
 
-    classes = model.output.shape[-1]
+    classes = model.outputs[0].shape[-1]
     steps = epochs * math.ceil(len(x) / 32)
     schedule = keras.optimizers.schedules.CosineDecay(
         0.0, steps - steps // 5, warmup_target=rate, warmup_steps=steps // 5
@@ -202,14 +202,14 @@ def strongest_patches(images, maps, stack, channel, count=8):
         images: (n, size, size, 3); maps: (n, rows, columns, channels) made from them.
         stack: the layers up to the maps, as `field_of_unit` takes them.
 
-    Returns (patches (count, width, width, 3), white where outside; images' numbers).
+    Returns (patches (count, width, width, 3), gray where outside; images' numbers).
     """
     images = _pictures(images)
     first, width, step = field_of_unit(stack, images.shape[1])
     values = np.asarray(maps)[..., channel].reshape(len(images), -1)
     numbers = np.argsort(-values.max(axis=1))[:count]
     margin = [(0, 0), (width, width), (width, width), (0, 0)]
-    wide = np.pad(images[numbers], margin, constant_values=1)
+    wide = np.pad(images[numbers], margin, constant_values=0.5)
     patches = []
     for picture, place in zip(wide, values[numbers].argmax(axis=1), strict=True):
         top, left = (first + width + step * i for i in divmod(place, maps.shape[2]))

@@ -207,7 +207,8 @@ def test_summary_counts():
 
 def reversed_in_training(name):
     train, _, test = data.knowledge_graph(name)
-    return sum((t, r, h) in set(train) for h, r, t in test), len(test)
+    train = set(train)
+    return sum((t, r, h) in train for h, r, t in test), len(test)
 
 
 @pytest.mark.parametrize(

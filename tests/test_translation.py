@@ -90,7 +90,7 @@ def test_translation_feeds_back_its_own_symbols(options):
 def test_without_attention_memory_is_ignored():
     sources, shifted = batch()
     decoder = model(attention=False).get_layer("decoder")
-    memory, state = model(attention=False).get_layer("encoder").predict(sources, verbose=0)
+    memory, state = map(np.array, model(attention=False).get_layer("encoder")(sources))
     first, _ = decoder([shifted, state, memory, sources])
     second, _ = decoder([shifted, state, 0 * memory, sources])
     np.testing.assert_array_equal(first, second)
@@ -105,7 +105,7 @@ def test_alignment_is_our_attention():
     assert weights.shape == (3, 4, 8)
     np.testing.assert_allclose(weights.sum(axis=2), 1, atol=1e-5)
     assert np.all(weights[0, :, 6:] == 0)
-    memory, state = model().get_layer("encoder").predict(sources, verbose=0)
+    memory, state = map(np.array, model().get_layer("encoder")(sources))
     decoder = model().get_layer("decoder")
     inner = keras.Model(decoder.inputs, decoder.get_layer("attention").input[0])
     y = np.array(inner([tr.shift_right(targets), state, memory, sources]))

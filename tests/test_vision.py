@@ -209,14 +209,18 @@ def test_the_strongest_patches_excite_most():
     rng = np.random.default_rng(6)
     images = rng.random((9, 16, 16, 3)).astype("float32")
     images[4, 6:9, 7:10] = 5
+    images[2], images[2, 0, 0] = -1, 60  # strongest where least of the -1 is seen
     keras.utils.set_random_seed(6)
     maps = array(keras.ops.conv(images, np.ones((3, 3, 3, 2), "float32"), padding="same"))
     patches, numbers = vision.strongest_patches(images, maps, [(3, 1)], 1, count=3)
-    assert patches.shape == (3, 3, 3, 3) and numbers[0] == 4
-    assert (patches[0] == 5).all()
+    assert patches.shape == (3, 3, 3, 3) and numbers[:2].tolist() == [2, 4]
+    assert (patches[1] == 5).all()
+    corner = np.full((3, 3), 0.5)  # gray outside
+    corner[1:, 1:] = [[60, -1], [-1, -1]]
+    assert np.array_equal(patches[0], np.repeat(corner[..., None], 3, axis=2))
     best = np.sort(maps[..., 1].max(axis=(1, 2)))[::-1][:3]
     inside = [p.sum() for p in patches]
-    assert all(b - 1e-4 <= i for b, i in zip(best, inside, strict=True))  # white borders
+    assert all(b - 1e-4 <= i for b, i in zip(best, inside, strict=True))  # gray adds
 
 
 def test_occlusion_finds_the_only_pixels_that_count():

@@ -307,11 +307,12 @@ for name, (step, make, options) in kinds.items():
     theirs = np.array(layer(x, mask=mask))
     outputs, _ = rnn.run(step, x, layer.get_weights(), mask=mask, **options)
     claim(f"{name}, from Keras", np.abs(outputs - theirs).max(), at_most=1e-5)
-print(f"LSTM: {4 * 192} weights")
+    print(f"{name}: {layer.count_params()} weights")
 
 # %% [markdown]
-# Four times as many: three gates, and the content $g$. A GRU has about three times
-# as many.
+# Four times as many: three gates, and the content $g$. A GRU has two gates and the
+# content, so three times as many. With `reset_after` it has a second bias too, the
+# $b'_g$ above and one for each gate.
 #
 # Are gates the cure, then? A keeping gate that is half open halves the memory at each
 # moment. How open it is *before* training, its bias decides. For $f$ Keras starts
@@ -365,7 +366,7 @@ def recall_task(rng, n=3000, time=60):
     return x, sign
 
 
-def remembers(make, step, keep):  # accuracy on new sequences after four epochs
+def remembers(make, step, keep):  # accuracy on new sequences after three epochs
     rng = np.random.default_rng(seed(5))
     x, sign = recall_task(rng)
     layer = make(24)
@@ -375,14 +376,14 @@ def remembers(make, step, keep):  # accuracy on new sequences after four epochs
     adam = keras.optimizers.Adam(0.01, clipnorm=1)
     model.compile(adam, loss, metrics=["accuracy"])
     bar = progress_bar(f"bias {keep}")
-    settings = {"batch_size": 50, "epochs": 4, "verbose": 0, "callbacks": [bar]}
+    settings = {"batch_size": 50, "epochs": 3, "verbose": 0, "callbacks": [bar]}
     model.fit(x[:2000], sign[:2000], **settings)
     return model.evaluate(x[2000:], sign[2000:], batch_size=500, verbose=0)[1]
 
 
 # %% [markdown]
 # **Predict.** An LSTM and a GRU, each as Keras starts it and with a bias of 4, train
-# for four epochs. Which of the four then know the sign?
+# for three epochs. Which of the four then know the sign?
 
 # %%
 for name, make, step in [
@@ -486,9 +487,9 @@ reveal(rnn.windows, rnn.linear_autoregression)
 
 
 # %%
-def task(pasts, level, truth, seasonal, is_old, is_new):
-    change = truth - level
-    return locals()  # all of these, by name
+def task(pasts, level, truth, seasonal, **split):
+    numbers = {"level": level, "truth": truth, "seasonal": seasonal}
+    return {"pasts": pasts, "change": truth - level, **numbers, **split}
 
 
 def by_time(times, day, ahead):  # old and new targets
@@ -516,8 +517,8 @@ pasts, truth = rnn.windows(filled, 104, ahead=26)
 split = by_time(weeks[129:], np.datetime64("1990-01-01"), 26 * 7)
 split = {name: part & ~np.isnan(co2[129:]) for name, part in split.items()}
 level = pasts[:, -1, 0]
-months_in = (pasts - level[:, None, None]).reshape(-1, 26, 4)  # four weeks a moment
-tasks["carbon dioxide"] = task(months_in, level, truth, filled[77:-52], **split)
+blocks = (pasts - level[:, None, None]).reshape(-1, 26, 4)  # four weeks a moment
+tasks["carbon dioxide"] = task(blocks, level, truth, filled[77:-52], **split)
 
 # %% [markdown]
 # For tomorrow in Seattle we may use everything measured until today, and the
@@ -550,13 +551,13 @@ def network(pasts, change, is_old, is_new, number, **_):  # says the change
     seed(number)
     mean, scale = (f(pasts[is_old], axis=(0, 1)) for f in (np.mean, np.std))
     x, unit = (pasts - mean) / (scale + 1e-6), change[is_old].std()
-    steps = 12 * int(np.ceil(is_old.sum() / 32))
-    rate = keras.optimizers.schedules.CosineDecay(0.005, steps)
+    steps = 12 * int(np.ceil(is_old.sum() / 64))
+    rate = keras.optimizers.schedules.CosineDecay(0.007, steps)
     gru = layers.GRU(32, dropout=0.1)
     model = keras.Sequential([keras.Input(x.shape[1:]), gru, layers.Dense(1)])
     model.compile(keras.optimizers.AdamW(rate, weight_decay=0.01), "mse")
     bar = progress_bar("forecast")
-    settings = {"batch_size": 32, "epochs": 12, "verbose": 0, "callbacks": [bar]}
+    settings = {"batch_size": 64, "epochs": 12, "verbose": 0, "callbacks": [bar]}
     model.fit(x[is_old], change[is_old] / unit, **settings)
     return model.predict(x, batch_size=3000, verbose=0)[:, 0] * unit
 

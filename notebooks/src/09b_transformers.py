@@ -63,12 +63,15 @@ reveal(transformer.layer_norm, transformer.transformer_block)
 
 # %% [markdown]
 # (Biases are left out of the formula. Vaswani et al., 2017, put the norm after the
-# sum; before it, training is steadier.) Keras composes the same from layers; in front
-# stand an embedding of the characters and one of the places, behind it a dense layer
-# with an output for each character.
+# sum; with the norm first, training is steadier.) Keras composes the same from layers.
+# In front of the blocks stand an embedding of the characters and one of the places.
+# Behind them stand a last norm and a dense layer with an output for each character.
 
 # %%
 reveal(transformer.build_transformer, transformer._block)
+
+# %% [markdown]
+# A small one, for nine characters and at most twelve places:
 
 # %%
 seed(1)
@@ -88,7 +91,8 @@ ours = transformer.layer_norm(x, *rest[32:34]) @ rest[34] + rest[35]
 claim("from Keras", np.abs(ours - np.array(small(ids))).max(), at_most=1e-4)
 
 # %% [markdown]
-# That is all of it: no secret is left in a Transformer, only size.
+# They agree as far as float32 goes. That is all of it: no secret is left in a
+# Transformer, only size.
 
 # %% [markdown]
 # ## 2. Can it see the future?
@@ -139,10 +143,10 @@ ids = {character: i for i, (character, _) in enumerate(ranked, start=2)}
 rows = np.pad(text_rnn.encode(poems, ids, 24), ((0, 0), (1, 0)))  # (poem, 25)
 
 # %% [markdown]
-# Id 0 starts a poem, id 1 is any rare character. The GRU is chapter 06b's. The
-# Transformer has one block, behind a convolution over three characters (chapter 05). A
-# fair race gives both about the same processor time. Here three passes over the poems
-# cost either about the same.
+# Id 0 starts a poem, id 1 is any rare character; id 1002 waits for section 6. The GRU is
+# chapter 06b's. The Transformer has one block, behind a convolution over three
+# characters (chapter 05). A fair race gives both about the same processor time. Here
+# two passes over the poems cost either roughly the same, building included.
 #
 # **Predict.** Who needs fewer bits for a character of new poems?
 
@@ -161,25 +165,27 @@ def train(model, label, **recipe):
 # %%
 spent, bits = {}, {}
 seed(3)
-writer = transformer.build_transformer(1002, 24, width=96, blocks=1)
+writer = transformer.build_transformer(1003, 24, width=96, blocks=1, drop=0)
 claim("parameters", writer.count_params(), at_most=500_000)
-train(writer, "Transformer", epochs=3, rate=0.006)
+train(writer, "Transformer", epochs=2, rate=0.006)
 seed(4)
-train(text_rnn.build_writer(1002), "GRU", epochs=3)
+train(text_rnn.build_writer(1002), "GRU", epochs=2)
 print(*(f"{name}: {seconds:.1f} s" for name, seconds in spent.items()))
 
 # %%
 saved = bits["GRU"] - bits["Transformer"]
 claim("bits per character, Transformer", bits["Transformer"], at_most=6.95)
-claim("bits it saves against the GRU", saved, at_least=-0.25, at_most=0.15)
+claim("bits it saves against the GRU", saved, at_least=0, at_most=0.3)
 
 # %% [markdown]
-# About a draw, the GRU a little ahead. A poem of 24 characters is short enough for a
-# state to carry, four thousand poems are few, and the GRU is built to read from left to
-# right, which a Transformer must learn. Its strength is elsewhere: a look back costs
-# one step at any distance, and all places are computed at once. That pays with long
-# texts, much data, and a graphics chip. (`python -m benchmarks.transformer` repeats the
-# race over seeds, and runs it on a longer text.)
+# The Transformer is a little ahead, no more. A poem of 24 characters is short enough for
+# a state to carry, and three thousand poems are few. The Transformer is strong
+# elsewhere: a look back costs one step at any distance, and all places are computed at
+# once. That pays with long texts, much data, and a graphics chip.
+#
+# Do not read too much into such a race. `python -m benchmarks.transformer --muon`
+# repeats it over seeds with another optimizer, Muon: it helps both more than either
+# design does, and then the GRU is ahead. A rival deserves as much tuning as your own.
 
 # %% [markdown]
 # ## 4. How bold should it be?
@@ -203,12 +209,13 @@ claim("the odds of T = 1/2 are squared", bool(
 reveal(transformer.next_probabilities, transformer.sample)
 
 # %% [markdown]
-# A poem full of id 1 would be no joy to read. So we forbid ids 0 and 1, by a bias that
-# makes their scores hopeless.
+# A poem full of id 1 would be no joy to read. So we forbid the three ids that are no
+# characters, by a bias that makes their scores hopeless. A poem **in form** has a mark, a comma or a full stop,
+# after each five characters and nowhere else.
 
 # %%
 kernel, bias = writer.layers[-1].get_weights()
-bias[:2] = -1e9
+bias[[0, 1, 1002]] = -1e9
 writer.layers[-1].set_weights([kernel, bias])
 marks = {ids["，"], ids["。"]}
 
@@ -238,7 +245,7 @@ form = {
 }
 kinds = {name: len(np.unique(poems)) for name, poems in written.items()}
 claim("plain poems in form", form["plain"], at_least=0.75)
-claim("... with T = 0.6", form["T = 0.6"], at_least=0.85)
+claim("... with T = 0.6", form["T = 0.6"], at_least=0.75)
 claim("characters lost by T = 0.6", kinds["plain"] - kinds["T = 0.6"], at_least=100)
 claim("... by top 10", kinds["plain"] - kinds["top 10"], at_least=100)
 
@@ -248,9 +255,10 @@ shown = ["".join(glyphs[i] for i in poems[0]) for poems in written.values()]
 HTML("<pre>" + "\n".join(shown) + "</pre>")
 
 # %% [markdown]
-# Safer means duller: a safe form, and fewer characters. Taking always the likeliest
-# is the extreme, and leads into loops (Holtzman et al., 2020); exercise 09b.2 builds
-# their remedy.
+# One poem each: as the model says, with $T = 0.6$, with the ten likeliest. The form holds
+# in most poems, whatever we choose. But safer means duller: fewer characters are used.
+# Always taking the likeliest is the extreme, and leads into loops (Holtzman et al.,
+# 2020). Exercise 09b.2 builds their remedy.
 
 # %% [markdown]
 # ## 5. What do the heads look at?
@@ -271,11 +279,12 @@ figure = plots.images(mean_maps, titles, columns=4, cmap="Blues", size=1.9)
 plots.show(figure, alt="Four lower triangles, each with a pattern of its own.")
 
 # %% [markdown]
-# Rows look, columns are seen, dark is much. Diagonals are a fixed distance back,
-# columns are favorite places, such as the start or the marks.
+# Rows look, columns are seen, dark is much. A diagonal is a fixed distance back. A
+# column is a favorite place, such as the start or a mark.
 #
-# **Predict.** Entropy counts, in bits, among how many places a look is spread. How
-# does the sharpest head compare with one that looks at all places alike?
+# **Predict.** The entropy of a row tells how far a look is spread: 0 bits for one place,
+# 3 bits for eight places alike. How does the sharpest head compare with one that looks
+# at all places alike?
 
 # %%
 even = attention.causal_mask(24) / np.arange(1, 25)[:, None]
@@ -286,7 +295,8 @@ def entropy(a):  # bits; low is sharp
 
 
 by_head = np.array([entropy(maps[:, head]) for head in range(4)])
-claim("sharpest, of an even look", by_head.min() / entropy(even), at_most=0.9)
+sharpest = by_head.min() / entropy(even)
+claim("bits of the sharpest head, of an even look's", sharpest, at_most=0.9)
 claim("heads differ in bits by", np.ptp(by_head), at_least=0.1)
 
 # %% [markdown]
@@ -297,10 +307,10 @@ claim("heads differ in bits by", np.ptp(by_head), at_least=0.1)
 # ## 6. What if it may look both ways?
 #
 # To understand a text, rather than go on with it, both sides help. But without the
-# mask the next character is in plain sight. So hide something else: replace 15 % of
-# the characters by gaps, and ask for these only (Devlin et al., 2019). One chosen
-# character in ten is swapped for another and one in ten kept, so that the model must
-# doubt what it sees.
+# mask the next character is in plain sight. So hide something else: choose 15 % of the
+# characters, and ask for these only (Devlin et al., 2019). Eight of ten chosen ones
+# become gaps, id 1002. One of ten is swapped for another and one of ten kept, so that
+# the model must doubt what it sees.
 
 # %%
 reveal(transformer.mask_tokens)
@@ -311,41 +321,55 @@ gappy, chosen = transformer.mask_tokens(rows[:3, 1:], 1002, 1002, rng)
 print("chosen", chosen.sum(axis=1), " gaps", (gappy == 1002).sum(axis=1))
 claim("the others are unchanged", bool(np.all((gappy == rows[:3, 1:])[~chosen])))
 
+# %% [markdown]
+# BERT read billions of words. We have three thousand poems, so we choose 40 %, and do not
+# begin from nothing. The writer knows what goes with what: the filler gets its weights,
+# then may look both ways. Rare characters, id 1, are not asked for: the answer "rare"
+# would be easy, and say nothing.
+
 # %%
-filler = transformer.build_transformer(1003, 24, width=96, blocks=1, causal=False)
+seed(7)
+filler = transformer.build_transformer(
+    1003, 24, width=96, blocks=1, drop=0, causal=False
+)
+filler.set_weights(writer.get_weights())
 loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
 filler.compile(keras.optimizers.Adam(0.003), loss, weighted_metrics=[])
-again = np.tile(rows[:cut, 1:], (3, 1))  # three passes, other gaps each time
-gappy, chosen = transformer.mask_tokens(
-    again, 1002, 1002, np.random.default_rng(seed(7))
-)
-_ = filler.fit(gappy, again, sample_weight=chosen.astype("float32"), batch_size=64,
-               verbose=0, callbacks=[progress_bar("gaps")])  # fmt: skip
+known, rng = rows[:cut, 1:], np.random.default_rng(seed(7))
+gappy, chosen = transformer.mask_tokens(known, 1002, 1002, rng, share=0.4)
+asked = (chosen & (known > 1)).astype("float32")
+bar = progress_bar("gaps")
+_ = filler.fit(gappy, known, 32, sample_weight=asked, verbose=0, callbacks=[bar])
 
 # %% [markdown]
-# **Predict.** One gap in each new poem. How often does the filler find a mark, how
-# often another character? Always saying the most frequent one is the rival.
+# New poems, one gap in each; every poem six times.
+#
+# **Predict.** How often does the filler find a mark? How often is the right character
+# among its ten likeliest? The rival always names the ten most frequent.
 
 # %%
-new = rows[cut:]
-place = np.random.default_rng(seed(8)).integers(24, size=len(new))
+new = np.repeat(rows[cut:], 6, axis=0)
 n = np.arange(len(new))
-truth, asked = new[n, place + 1], new[:, 1:].copy()
-asked[n, place] = 1002
-guess = np.array(filler(asked))[n, place].argmax(axis=1)
-inner = place % 6 != 5  # the marks are easy
+place = np.random.default_rng(seed(8)).integers(24, size=len(new))
+truth, seen = new[n, place + 1], new[:, 1:].copy()
+seen[n, place] = 1002
+scores = [np.array(filler(s))[n[: len(s)], p]
+          for s, p in zip(np.split(seen, 6), np.split(place, 6), strict=True)]  # fmt: skip
+ten = np.argsort(-np.concatenate(scores), axis=1)[:, :10]  # the likeliest first
+inner = (place % 6 != 5) & (truth > 1)  # neither a mark nor rare
 
 # %%
-words = np.bincount(rows[:cut, 1:].ravel())
-words[list(marks)] = 0
-common = np.mean(truth[inner] == words[2:].argmax() + 2)
-claim("most frequent character", common, at_most=0.05)
-claim("marks found by the filler", np.mean((guess == truth)[~inner]), at_least=0.9)
-claim("other characters found", np.mean((guess == truth)[inner]), at_least=0.05)
+frequent = [i for i in ids.values() if i not in marks][:10]  # in order of frequency
+by_rival = np.mean(np.isin(truth[inner], frequent))
+by_filler = np.mean((ten == truth[:, None]).any(axis=1)[inner])
+claim("marks found", np.mean((ten[:, 0] == truth)[place % 6 == 5]), at_least=0.95)
+claim("among the ten most frequent", by_rival, at_most=0.2)
+claim("the filler's ten, times that", by_filler / by_rival, at_least=1.1)
 
 # %% [markdown]
 # Marks are easy. Other characters are hard to guess for anyone: poets avoid the
-# obvious. Large models of this kind, trained on all of Wikipedia, gave search engines and
+# obvious. Yet what stands on both sides tells the filler something, and it beats the
+# rival. Large models of this kind, trained on all of Wikipedia, gave search engines and
 # classifiers their features.
 
 # %% [markdown]

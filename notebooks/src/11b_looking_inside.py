@@ -21,11 +21,11 @@ plots.show(figure, alt="Six digits; speckled maps below; then clean strokes.")
 
 # %% [markdown]
 # Six digits; below each, the gradient of its score; below that, its integrated
-# gradients. In the maps, blue speaks for the digit and red against it. Both claim to explain the same
-# answer of the same network. Which should one believe? Such maps decide whether
-# people trust a diagnosis, so this chapter tests the tests. (Covering a part of the
-# picture and watching the answer is a third way; see
-# [chapter 05b](05b_color_images.ipynb).)
+# gradients. In the maps, blue speaks for the digit and red against it. Both maps claim
+# to explain the same answer of the same network. Which should one believe? Such maps
+# can decide whether people trust a diagnosis. So this chapter puts the explanations
+# themselves to the test. (Covering a part of the picture and watching the answer is a
+# third way; see [chapter 05b](05b_color_images.ipynb).)
 
 # %% [markdown]
 # ## Recall
@@ -45,8 +45,8 @@ plots.show(figure, alt="Six digits; speckled maps below; then clean strokes.")
 # %% [markdown]
 # ## 1. Which pixel moves the score?
 #
-# Training asks how the loss moves with the weights. Ask instead how the score of a
-# class moves with the pixels (Simonyan et al., 2014):
+# Training asks how the loss moves with the weights. Ask instead how $f_c$, the score of
+# class $c$, moves with the pixels $x$ (Simonyan et al., 2014):
 #
 # $$g = \frac{\partial f_c(x)}{\partial x}$$
 
@@ -56,6 +56,8 @@ reveal(insight.input_gradient)
 # %% [markdown]
 # A gradient promises something: after a small step $\varepsilon g$ the score has grown
 # by $\varepsilon\lVert g\rVert^2$.
+#
+# We measure it between a step back and a step ahead, a way of $2\varepsilon$.
 #
 # **Predict.** Will that hold for a network of ReLUs, which has a kink wherever a unit
 # switches on?
@@ -77,10 +79,11 @@ claim("measured growth / promised", np.median(ratio), equals=1, tolerance=0.03)
 
 # %% [markdown]
 # It holds for a small step. So the speckled map is right: it says how the score would
-# move if a pixel moved *a little*. Compare ten pixels, lit up where the slope is
-# largest, with ten random ones.
+# move if a pixel moved *a little*. What of a large change? Put ink on the ten pixels of
+# largest slope, and, for comparison, on ten random ones.
 #
-# **Predict.** By how much more does the score grow?
+# **Predict.** By how much more does the score grow? And are the ten steepest pixels
+# part of the digit?
 
 
 # %%
@@ -94,9 +97,11 @@ steepest = np.argsort(-slopes.reshape(40, -1), axis=1)
 random = np.argsort(rng.random((40, 784)), axis=1)
 lead = np.mean(light_up(steepest) - light_up(random))
 claim("steepest ten - random ten, growth of score", lead, at_least=0.3)
+ink = np.take_along_axis(shown.reshape(40, -1), steepest[:, :10], axis=1)
+claim("share of the steepest ten that is blank", np.mean(ink < 0.1), at_least=0.1)
 
 # %% [markdown]
-# The map points at pixels that matter *if they change*. Many of them are blank paper,
+# The map points at pixels that matter *if they change*. Some of them are blank paper,
 # where ink would help. That is no answer to another question: what has the ink that
 # *is* there contributed?
 
@@ -124,14 +129,17 @@ print("input times mean gradient:", 2 * slope_on_way.mean())
 # \bigl(x^0 + t\,(x - x^0)\bigr)\,dt$$
 #
 # By the chain rule, the shares add up to $f_c(x)-f_c(x^0)$: **completeness**. Every
-# bit of score is handed to some pixel.
+# bit of score is handed to some pixel. The function below takes the mean over the
+# midpoints of `num_steps` equal steps for the integral.
 
 # %%
 reveal(insight.integrated_gradients)
 
 # %% [markdown]
-# **Predict.** Are 100 steps enough for one percent? And how far off is the gradient
-# at the end alone, times the input?
+# The maps at the top, `shares`, were made with 100 steps.
+#
+# **Predict.** Do they add up, up to one percent? And how far off is the gradient at the
+# end alone, times the input?
 
 # %%
 difference = scores_of(shown) - scores_of(np.zeros_like(shown))
@@ -159,29 +167,29 @@ axis.minorticks_off()
 plots.show(figure, alt="The unexplained share falls with the number of steps.")
 
 # %% [markdown]
-# The dotted line is one percent. Completeness costs one gradient a step, and it can
-# be *checked*, so check it. It does not make the shares true: they depend on the
-# baseline, and blank paper is a choice.
+# What is not explained, against the number of steps; the dotted line is one percent.
+# Each step costs one gradient. Completeness can be *checked*, so check it. It does not
+# make the shares true: they depend on the baseline, and blank paper is a choice.
 
 # %% [markdown]
 # ## 3. Where does it look?
 #
-# Pixels are too fine for "where". Look at the last maps $A_k$, seven by seven places.
-# **Grad-CAM** (Selvaraju et al., 2017) weighs each map by its mean gradient, adds them
-# up, and keeps what speaks *for* the class:
+# Pixels are too fine for "where". Look at the maps $A_k$ of the last convolution: each
+# has seven by seven places $ij$. **Grad-CAM** (Selvaraju et al., 2017) weighs each map
+# by its mean gradient, adds the maps up, and keeps what speaks *for* the class:
 #
 # $$L = \mathrm{ReLU}\Bigl(\sum_k \alpha_k A_k\Bigr), \qquad
 # \alpha_k = \operatorname{mean}_{ij}\frac{\partial f_c}{\partial A_{k,ij}}$$
 #
-# Our network ends with a mean over all places and a dense layer. Then the gradient is
-# known without any backward pass: $\alpha_k = w_{kc}$, divided by the number of places
-# (Zhou et al., 2016).
+# Our network ends with a mean over all places and a dense layer of weights $w_{kc}$.
+# Then the gradient is known without any backward pass: $\alpha_k$ is $w_{kc}$, divided
+# by the number of places (Zhou et al., 2016).
 
 # %%
 reveal(insight.direct_cam)
 
 # %% [markdown]
-# **Predict.** How far apart are the two?
+# **Predict.** How far apart are Grad-CAM and this shortcut?
 
 # %%
 import keras
@@ -206,7 +214,7 @@ left, right = left[differ], right[differ]
 pairs = insight.two_digits(x_test[left], x_test[right])
 for_left = insight.grad_cam(model, pairs, y_test[left])  # (n, 7, 14)
 for_right = insight.grad_cam(model, pairs, y_test[right])
-hits = for_left.max(axis=1).argmax(axis=1) < 7
+hits = for_left.max(axis=1).argmax(axis=1) < 7  # its column is in the left half
 hits = np.append(hits, for_right.max(axis=1).argmax(axis=1) >= 7)
 claim("the strongest place lies on the asked digit", hits.mean(), at_least=0.62)
 
@@ -232,12 +240,13 @@ plots.show(
 # ## 4. Would it look the same if the network knew nothing?
 #
 # A map can look right for the wrong reason. So Adebayo et al. (2018) throw the
-# knowledge away: draw new random weights, from the top layer down, and compute the
-# map again. A map that explains the *network* must change.
+# knowledge away: they draw new random weights, first for the last layer, then for the
+# one before, and so on, and compute the map again each time. A map that explains the
+# *network* must change.
 #
-# Three candidates. The gradient; **guided backpropagation** (Springenberg et al.,
-# 2015), famous for its crisp pictures, which drops negative gradients at each ReLU;
-# and a detector of edges that never saw any network.
+# Four candidates: the gradient; Grad-CAM; **guided backpropagation** (Springenberg et
+# al., 2015), famous for its crisp pictures, which drops negative gradients at each
+# ReLU; and a detector of edges that never saw any network.
 
 # %%
 reveal(insight.guided_relu)
@@ -258,9 +267,11 @@ def absolute_maps(kept):  # with the trained weights of the lowest `kept` layers
 
 
 # %% [markdown]
-# **Predict.** Only the last layer becomes random: the network answers by chance. We
-# compare the order of the pixels (**rank correlation**: 1 means the same order). Whose
-# map changes most?
+# How alike are two maps? Compare the order of their pixels, from weak to strong, by
+# **rank correlation**: 1 means the same order, 0 none in common.
+#
+# **Predict.** At first only the last layer becomes random, and the network answers by
+# chance. Whose map changes most, and whose least?
 
 # %%
 seed(2)
@@ -293,11 +304,11 @@ plots.show(
 )
 
 # %% [markdown]
-# How much of each map is left. Grad-CAM loses all of it, the gradient a large part:
-# they depend on what the network knows. Edges keep everything, and guided
-# backpropagation keeps most though the answers are random: it **fails**. It draws the
-# picture, not the reason (Nie et al., 2018, say why: it partly recovers the image).
-# See for yourself:
+# How much of each map is left. Grad-CAM loses most, the gradient much: they depend on
+# what the network knows. Edges keep everything, for there is no network in them. And
+# guided backpropagation keeps most of its map though the answers are random: it
+# **fails**. It draws the picture, not the reason. (Nie et al., 2018, say why: it
+# partly recovers the image.) See for yourself:
 
 # %% tags=["figure"]
 rows = [series[i][name][0, ..., 0] for name in ("gradient", "guided backpropagation")
@@ -310,9 +321,13 @@ plots.show(
 
 # %% [markdown]
 # One digit: the gradient above, guided backpropagation below, from the trained network
-# to a random one. With random scores the lower row is as crisp as before.
+# to a random one. With random scores the lower row is as crisp as before. The upper
+# row shows the digit, too: slopes are larger where there is ink. So never judge by the
+# outline; compare the order.
 #
-# What about integrated gradients, which are complete? **Predict.** Do they pass?
+# What about integrated gradients, which are complete?
+#
+# **Predict.** The last layer is random again. Do they pass the test?
 
 # %%
 stranger = insight.twin(model, kept=3)
@@ -326,14 +341,14 @@ claim("all pixels", np.mean(whole), at_least=0.9)
 claim("pixels with ink", np.mean(on_ink), at_most=0.75)
 
 # %% [markdown]
-# They look the same because they multiply by the image: no ink, no share. On the ink
-# itself they do change. So the test needs care too: ask what a method puts into its
-# picture by construction.
+# Over all pixels they seem to fail. But they multiply by the image: no ink, no share,
+# whatever the network knows. On the ink itself they do change, and pass. So the test
+# needs care, too: ask what a method puts into its picture by construction.
 #
-# *Today.* Attention has moved from maps of inputs to parts of networks: sparse codes
-# found millions of readable features in a large language model, and its authors name
-# what is missing, a strict way to tell whether such features are faithful (Templeton
-# et al., 2024).
+# *Today.* Research looks at parts of networks, not only at maps of inputs. Sparse codes
+# found millions of readable features in a large language model. The authors say what
+# is missing: a principled measure of how good such features are (Templeton et al.,
+# 2024).
 
 # %% [markdown]
 # ## 5. Which column does a table's model need?
@@ -346,9 +361,10 @@ claim("pixels with ink", np.mean(on_ink), at_most=0.75)
 reveal(insight.permutation_importance)
 
 # %% [markdown]
-# For a linear model the answer is known. Shuffled values differ from the true ones by
-# $x_j'-x_j$, whose mean square is $2\operatorname{Var}(x_j)$. On the rows of a least
-# squares fit, where errors and columns are uncorrelated, the growth is
+# For a linear model with weights $w_j$ the answer is known. Shuffled values $x_j'$ differ
+# from the true ones by $x_j'-x_j$, whose mean square is $2\operatorname{Var}(x_j)$. On
+# the rows of a least squares fit, errors and columns are uncorrelated, and the growth
+# of the error is
 #
 # $$I_j = 2\,w_j^2\operatorname{Var}(x_j)$$
 
@@ -381,7 +397,8 @@ claim("measured / formula - 1", gap_in_sum, equals=0, tolerance=0.05)
 # Now a network. Four columns say how big a car is: cylinders, displacement,
 # horsepower, weight. They are strongly correlated.
 #
-# **Predict.** Shuffle one of them: the others still know. And all four together?
+# **Predict.** If one of them is shuffled, the others still tell the size. How much more
+# does the error grow if all four are shuffled together?
 
 # %%
 network = craft.build_mlp(7, 1, units=32)
@@ -412,9 +429,9 @@ plots.show(
 )
 
 # %% [markdown]
-# Mean and deviation over 20 shuffles. One column alone looks unimportant as long as
-# its twins speak for it. Importance belongs to a model *and* to the company a column
-# keeps. It says what this model uses, not what drives fuel in the world.
+# Mean and deviation over 20 shuffles. A column looks less important than it is as long
+# as its twins speak for it. Importance belongs to a model *and* to the company a column
+# keeps. It says what this model uses, not what makes cars thirsty in the world.
 
 # %% [markdown]
 # ## Where the tutorials go wrong
@@ -432,9 +449,9 @@ for name, weight in sorted(zip(names, w, strict=False), key=lambda p: -abs(p[1])
     print(f"{name:13}", "more miles" if weight > 0 else "fewer miles")
 
 # %% [markdown]
-# The strongest come first, per deviation of the column. Mind the twins here, too: a
-# larger displacement seems to save fuel, because weight already stands for size. Must
-# one pay for a readable model with accuracy?
+# The strongest come first, for columns scaled to the same deviation. Mind the twins
+# here, too: a larger displacement seems to save fuel, because weight already stands for
+# size. Must one pay for a readable model with accuracy?
 #
 # **Predict.** The share of variance explained, linear and network, on unseen cars?
 
@@ -454,8 +471,10 @@ claim("the network explains more by", price, at_most=0.2)
 #
 # ### A probability is not a score
 #
-# Many listings differentiate the softmax output. **Predict.** The network is sure of
-# its answer. What is left of the gradient then?
+# Many listings differentiate the softmax output instead of the score.
+#
+# **Predict.** Take the digit the network is surest of. How large is the probability's
+# gradient, compared with the score's?
 
 # %%
 sure = keras.Sequential([model, keras.layers.Softmax()])
@@ -466,15 +485,16 @@ loss = of_probability.max(axis=(1, 2, 3)) / of_score
 claim("surest digit: what is left", loss[p.argmax()], at_most=0.05)
 
 # %% [markdown]
-# By the chain rule, the slope of a probability carries a factor $p(1-p)$, which
-# vanishes for sure answers. Explain the score.
+# Next to nothing is left. By the chain rule, the slope of a probability carries a
+# factor $p(1-p)$, which vanishes for sure answers. Explain the score.
 
 # %% [markdown]
 # ## Exercises
 #
 # ### Exercise 11b.1: check a gradient
 #
-# *15 minutes.* Differentiate any function of an array by central differences.
+# *15 minutes.* Differentiate any function of an array by central differences: one entry
+# at a time, a `step` ahead and a `step` back.
 
 
 # %% tags=["exercise"]
@@ -615,7 +635,7 @@ check("11b.4", growth_of_error)
 # %% [markdown]
 # <details><summary>Hint 1</summary>
 #
-# Copy `x` first: the learner after you needs it.
+# Copy `x` first: whoever calls the function still needs it.
 #
 # </details>
 # <details><summary>Hint 2</summary>

@@ -1,7 +1,7 @@
 # %% [markdown]
-# Five networks that read the same digits. The best is also the largest. Which would
-# you put on a phone, and which price do you look at: bytes or milliseconds? At the
-# end of this chapter you will have measured both.
+# Four networks read the same digits: a large one, and three that were made from it.
+# Which would you put on a phone, and which price do you look at: bytes or
+# milliseconds? In section 5 you will have measured both.
 
 # %%
 import keras
@@ -30,14 +30,15 @@ x_test = x_test.reshape(-1, 784)
 # ## 1. What does a network cost?
 #
 # "It needs much compute because it computes much" is no answer. A cost is a number.
-# Count one example, forward. A product that is added up counts two **FLOPs**, a
-# multiplication and an addition; biases and activations are small change. A layer of
-# $n$ inputs and $m$ units costs
+# Count one example, forward. The unit is the **FLOP**, one floating-point operation. A
+# product that is added up counts two: a multiplication and an addition. Biases and
+# activations are small change. A dense layer of $n$ inputs and $m$ units costs
 #
 # $$\text{parameters} = nm + m, \qquad \text{FLOPs} = 2nm.$$
 #
-# A convolution uses its kernel once at each of its $P$ places. An LSTM uses its own
-# once at each of $T$ moments, with four gates that read input and state.
+# A convolution uses its kernel once at each of its $P$ places. An LSTM uses its weights
+# once at each of $T$ moments. It is four dense layers in one, three gates and a
+# candidate, and each of them reads input and state.
 
 
 # %%
@@ -56,8 +57,9 @@ def lstm_cost(features, units, moments):
 
 
 # %% [markdown]
-# Three networks for the same 28 × 28 digits: dense; the CNN of chapter 05; an LSTM
-# that reads 28 rows.
+# Three networks for the same 28 × 28 digits: a dense one; a CNN; an LSTM that reads 28
+# rows. The CNN is one of chapter 05: two convolutions of 3 × 3, each followed by
+# pooling, and a dense layer. So its maps have a side of 26, 13, 11 and 5.
 
 # %%
 recurrent = keras.Sequential(
@@ -89,12 +91,15 @@ for name, model in models.items():
     claim(f"{name}: the profiler agrees", compression.product_flops(model) == flops)
 
 # %% [markdown]
-# Our formulas agree with TensorFlow's own profiler to the last product. The CNN is
+# No. Our formulas agree with TensorFlow's own profiler to the last product. The CNN is
 # eight times *smaller* and nine times *dearer* than the dense network: size and work
 # are two prices.
 #
 # **Training** pays a third one, memory. Beside the weights it holds a gradient for
-# each, the optimizer's averages, and every layer's output for the way back.
+# each, the optimizer's averages, and every layer's output (the **activations**) for
+# the way back.
+#
+# **Predict.** Which of these four is the largest for a batch of 128?
 
 # %%
 model = models["convolution"]
@@ -117,13 +122,15 @@ claim("activations / all the rest", memory["activations"] / rest, at_least=10)
 # %% [markdown]
 # ## 2. How many weights can go?
 #
-# A dense network of 269,322 parameters learns the digits. A tiny penalty on the squares
-# of weights makes those shrink that nobody needs. So size should say importance, and
-# **magnitude pruning** sets the smallest to zero (Han et al., 2015):
+# The dense network of 269,322 parameters learns the digits. A tiny penalty on the
+# squares of weights makes those shrink that nobody needs. So the size of a weight
+# should tell its importance. **Magnitude pruning** sets to zero what is smaller than a
+# threshold $\theta$ (Han et al., 2015):
 #
 # $$w \leftarrow w \cdot [\,|w| \ge \theta\,].$$
 #
-# The baseline is pruning by lot.
+# The bracket is 1 where its condition holds, and 0 elsewhere. For comparison, we also
+# let chance choose which weights go.
 
 # %%
 seed(1)
@@ -153,9 +160,11 @@ gain = curves["smallest"][1] - curves["by lot"][1]
 claim("80 % pruned: smallest minus by lot", gain, at_least=0.3)
 
 # %% [markdown]
-# Half of all weights were not needed. Beyond that the network breaks, for it never
-# learned to do without them. So let it: prune a little, train an epoch with the zeros
-# held, prune more.
+# Half of all weights were not needed. Far beyond that the network breaks, for it never
+# learned to do without them. So let it learn: prune half, train an epoch with the
+# zeros held, prune more, and so on.
+#
+# **Predict.** With one weight of twenty left, how much accuracy is lost then?
 
 # %%
 seed(3)
@@ -187,24 +196,27 @@ axis.legend(loc="lower left")
 plots.show(figure, alt="Accuracy by sparsity: by lot falls first, trained on last.")
 
 # %% [markdown]
-# Accuracy by the share of zeros, for three ways to choose them; dotted, the whole
-# network. Nineteen of twenty weights go for a small loss, if training goes on. A zero
-# still costs its multiplication in a dense matrix product, so this saves bytes at
-# once but time only on software or chips that skip zeros. Today: half the weights of
-# language models with more than a hundred billion parameters can go in one shot
-# (Frantar & Alistarh, 2023).
+# Accuracy by the share of zeros, for three ways of pruning; dotted, the whole network.
+# Nineteen of twenty weights go for a small loss, if training goes on. A zero still
+# costs its multiplication in a dense matrix product. So pruning saves bytes at once,
+# but time only with software or chips that skip zeros.
+#
+# *Today.* Half the weights of language models with more than a hundred billion
+# parameters can go in one shot (Frantar & Alistarh, 2023).
 
 # %% [markdown]
 # ## 3. What does a byte less cost?
 #
 # A weight in float32 has four bytes. **Quantization** gives it one: an integer $q$
-# from −127 to 127, and one step $s_j$ for each column,
+# from −127 to 127. All weights of a column $j$, one unit's, share one step $s_j$,
 #
 # $$s_j = \frac{\max_i |w_{ij}|}{127}, \qquad q_{ij} = \text{round}(w_{ij} / s_j),
 # \qquad w_{ij} \approx s_j\, q_{ij}.$$
 #
-# Rounding moves no weight by more than half a step. So the output moves by at most
-# $\frac{s_j}{2} \sum_i |x_i|$, whatever the weights are.
+# Rounding moves no weight by more than half a step. So the sum over the inputs $x_i$
+# moves by at most $\frac{s_j}{2} \sum_i |x_i|$, whatever the weights are.
+#
+# **Predict.** How much of these two bounds is used in the worst case?
 
 # %%
 w = weights[0]  # (784, 256)
@@ -217,7 +229,7 @@ claim("worst output error / bound", used.max(), at_most=0.6)
 
 # %% [markdown]
 # Single weights reach their bound; sums stay far below theirs, because errors of both
-# signs cancel. Keras does the same in one line.
+# signs cancel. Keras quantizes a whole model in one line, `model.quantize("int8")`.
 #
 # **Predict.** A quarter of the bytes. How many percentage points does it cost?
 
@@ -231,10 +243,12 @@ at_int8 = compression.accuracy(small, x_test, y_test)
 claim("int8: change of accuracy", at_int8 - full, equals=0, tolerance=0.003)
 
 # %% [markdown]
-# (Keras also rounds the inputs of each layer, on the fly. It adds $10^{-7}$ to the
-# largest weight, lest it divide by zero: so we compare where columns are not all
-# nearly zero, and where $w/s$ is half-way between two integers they may differ by one.)
-# And with fewer bits still?
+# Hardly anything. (Two details. Keras also rounds the inputs of each layer, on the fly.
+# And it adds $10^{-7}$ to the largest weight, lest it divide by zero. So the integers
+# are compared only for columns that are not nearly zero; and they may differ by one
+# where $w/s$ is half-way between two integers.)
+#
+# **Predict.** And with fewer bits still? How many can one save before accuracy falls?
 
 # %%
 by_bits = {}
@@ -255,17 +269,20 @@ axis.set(xlabel="bits for a weight", ylabel="test accuracy (%)")
 plots.show(figure, alt="Accuracy by bits: flat from four bits up, a cliff below.")
 
 # %% [markdown]
-# A plateau, then a cliff. Down to four bits nearly nothing is lost; with two bits a
-# weight can only be −s, 0 or s. Today: large language models are run with 8-bit
-# (Dettmers et al., 2022) and 4-bit weights (Frantar et al., 2023).
+# Test accuracy by bits: a plateau, then a cliff. Down to four bits nearly nothing is
+# lost. With two bits a weight can only be $-s$, 0 or $s$.
+#
+# *Today.* Large language models are run with 8-bit (Dettmers et al., 2022) and 4-bit
+# weights (Frantar et al., 2023).
 
 # %% [markdown]
 # ## 4. Can a large network teach a small one?
 #
 # A label says "this is a 7". The large network says more: "a 7, and if not, then
 # rather a 9 than a 4". **Distillation** trains a small **student** on these
-# probabilities (Hinton et al., 2015). A *temperature* $T$ makes the also-rans louder,
-# and $T^2$ keeps the gradient's size:
+# probabilities (Hinton et al., 2015). The scores $z$ of both are divided by a
+# *temperature* $T$: so the less likely classes are heard, too. Dividing makes the
+# gradient smaller, and the factor $T^2$ makes up for that:
 #
 # $$L = -T^2 \sum_k p_k \log q_k, \qquad p = \text{softmax}(z_\text{teacher} / T),
 # \quad q = \text{softmax}(z_\text{student} / T).$$
@@ -303,14 +320,15 @@ claim("taught minus alone", scores[1] - scores[0], at_least=0.005)
 
 # %% [markdown]
 # The taught one. The teacher has seen 20,000 pictures; what it learned about the shape
-# of digits comes through its probabilities. Today: openly published small language
-# models are distilled from larger ones, such as the smaller ones of Gemma 2 (Riviere
-# et al., 2024).
+# of digits comes through its probabilities.
+#
+# *Today.* Small language models that are published openly are distilled from larger
+# ones, such as the smaller ones of Gemma 2 (Riviere et al., 2024).
 
 # %% [markdown]
 # ## 5. Which one should go on a phone?
 #
-# Now all on one sheet. The student gets all 20,000 pictures. We measure each
+# Now all on one sheet. A student of 32 units gets all 20,000 pictures. We measure each
 # network's size in a file, after lossless compression, and its time for 1,000 pictures.
 #
 # **Predict.** Which of them is fastest? Is the one with one-byte weights faster than
@@ -353,12 +371,13 @@ figure = compression.draw_tradeoff(table)
 plots.show(figure, alt="Accuracy against size and time, for four networks.")
 
 # %% [markdown]
-# Accuracy against size, left, and against measured time, right. Only the student
-# saves in both: it does a tenth of the FLOPs. The pruned network takes as long as the
-# original, since its zeros are multiplied like other numbers. The int8 network is
-# *smaller* but need not be faster: on many processors it is slower here, because
-# TensorFlow has no fast 8-bit product for them and Keras must round the inputs first.
-# Measure on the machine that will run it. And save twice: a student can be quantized.
+# Accuracy against size, left, and against measured time, right. Only the student saves
+# much in both, and pays with accuracy: it does a tenth of the FLOPs. The pruned network
+# takes as long as the original, since its zeros are multiplied like other numbers. The
+# int8 network is *smaller* but need not be faster. On many processors it is slower
+# here: TensorFlow has no fast 8-bit product for them, and Keras must round the inputs
+# first. Measure on the machine that will run it. And one can save twice: a student can
+# be quantized.
 
 # %% [markdown]
 # ## 6. What do half the bits and a kilowatt-hour buy?
@@ -380,10 +399,12 @@ claim("the sum never moved", total == 1)
 claim("scaled back", np.float32(scaled) / 2**15, equals=1e-8, tolerance=1e-10)
 
 # %% [markdown]
-# Small steps vanish beside large weights: so weights stay in float32. Small gradients
-# vanish altogether: so the loss is multiplied by a large number first, and the
-# gradients are divided by it afterwards. The format bfloat16 has float32's range, and
-# needs no such scaling.
+# Still 1. Small steps vanish beside large weights: so weights stay in float32. Small
+# gradients vanish altogether: so the loss is multiplied by a large number first, and
+# the gradients are divided by it afterwards. The format bfloat16 also has 16 bits. It
+# spends more of them on the range, as large as float32's, and needs no such scaling.
+#
+# **Predict.** Two equal networks, one trained with bfloat16. Which is more accurate?
 
 # %%
 seed(6)
@@ -402,12 +423,15 @@ claim("outputs have 16 bits", mixed.compute_dtype == "bfloat16")
 claim("mixed minus plain accuracy", gap, equals=0, tolerance=0.03)
 
 # %% [markdown]
-# The same accuracy, and activations of half the size. It is faster only on chips that
-# multiply 16-bit numbers faster; there it is the standard way to train today.
+# Neither, within a few percentage points; and activations have half the size. Training
+# is faster only on chips that multiply 16-bit numbers faster. There it is the standard
+# way to train today.
 #
 # Last, **energy**. "Sustainable" does not mean "fits many scenarios", as one text has
 # it. It means joules and carbon (Strubell et al., 2019). A first estimate multiplies
-# counts by a table of picojoules for one operation (Horowitz, 2014).
+# counts by the energy of one operation. A known table gives 3.7 pJ (picojoules) for a
+# product in float32, 0.9 pJ for an addition, and 640 pJ for fetching one such number
+# from memory off the chip (Horowitz, 2014).
 #
 # **Predict.** One picture through our dense network: is it multiplying that takes
 # the energy, or fetching the weights from memory?
@@ -429,8 +453,8 @@ claim("arithmetic, float32 / int8", work / work_int8, equals=20, tolerance=1)
 # %% [markdown]
 # Each row gives the arithmetic, then the fetching, for one picture. A single picture
 # pays for moving the weights, hardly for computing; a batch shares the move. So fewer
-# *bytes* save energy first. The assumptions: a chip of 2014, weights from off-chip
-# memory once, nothing else counted. It is an order of magnitude.
+# *bytes* save energy first. The assumptions: a chip of 2014, each weight fetched once
+# from memory off the chip, nothing else counted. It is an order of magnitude.
 #
 # A check from the other side. Training a Transformer takes about 6 FLOPs for each
 # parameter and token (Kaplan et al., 2020). GPT-3 has 175 billion parameters and read
@@ -452,9 +476,11 @@ claim("kg of CO₂ a kWh", 552e3 / 1287e3, equals=0.43, tolerance=0.01)
 #
 # ### "Storage speed", twelve times (E055)
 #
-# One text answers the same question about storage speed twelve times, by itself. Here
-# is an answer. Loading a batch takes 50 ms, a step 50 ms. In turn that makes 100. But
-# the disk can read while the processor computes:
+# One text asks the same question about storage speed twelve times, and answers it by
+# itself. Here is an answer. Say that loading a batch takes 50 ms, and a training step
+# 50 ms. In turn that makes 100. But the disk can read while the processor computes.
+#
+# **Predict.** Ten batches: how many seconds in turn, and how many with reading ahead?
 
 # %%
 in_turn = compression.pipeline_seconds(0.05, 0.05)
@@ -463,8 +489,8 @@ print(f"in turn {in_turn:.2f} s, with prefetch(2) {ahead:.2f} s")
 claim("prefetch: share of the time", ahead / in_turn, at_most=0.9)
 
 # %% [markdown]
-# With `dataset.prefetch(2)` the slower of the two sets the pace, no longer their sum.
-# A faster disk then helps only if loading is the slower one.
+# (Both only sleep here.) With `dataset.prefetch(2)` the slower of the two sets the pace,
+# no longer their sum. A faster disk then helps only if loading is the slower one.
 #
 # | | Said | In fact | Right |
 # |---|---|---|---|
@@ -477,7 +503,7 @@ claim("prefetch: share of the time", ahead / in_turn, at_most=0.9)
 #
 # ### Exercise 11c.1: the price of a convolution
 #
-# 5 minutes. An image (height, width, channels), padding "valid", stride 1, a bias.
+# *5 minutes.* An image (height, width, channels), padding "valid", stride 1, a bias.
 # Return the parameters and the FLOPs (two a product, biases not counted).
 
 
@@ -521,7 +547,7 @@ check("11c.1", conv_price)
 # %% [markdown]
 # ### Exercise 11c.2: prune each neuron
 #
-# 10 minutes. Keep, in *each column* of `w`, the `kept` entries of largest magnitude;
+# *10 minutes.* Keep, in *each column* of `w`, the `kept` entries of largest magnitude;
 # the others become 0. So every unit keeps equally many inputs. `w` has no ties.
 
 
@@ -564,7 +590,7 @@ check("11c.2", prune_columns)
 # %% [markdown]
 # ### Exercise 11c.3: one byte
 #
-# 10 minutes. Numbers that are never negative, such as ReLU's outputs, waste int8's
+# *10 minutes.* Numbers that are never negative, such as ReLU's outputs, waste int8's
 # minus signs. Use unsigned integers: `(codes, low, step)` with codes from 0 to 255,
 # the smallest number at 0, the largest at 255, and `x ≈ low + step * codes`.
 
@@ -609,7 +635,7 @@ check("11c.3", to_byte)
 # %% [markdown]
 # ### Exercise 11c.4: listen to the teacher
 #
-# 10 minutes. The distillation loss in NumPy: $-T^2 \sum_k p_k \log q_k$, the mean over
+# *10 minutes.* The distillation loss in NumPy: $-T^2 \sum_k p_k \log q_k$, the mean over
 # the batch. Logits may be large.
 
 
@@ -654,11 +680,11 @@ def listen(student, teacher, T):
 check("11c.4", listen)
 
 # %% [markdown]
-# ### Exercise 11c.5: a fourth way (project)
+# ### Exercise 11c.5: a fourth way
 #
-# 30 minutes. Replace a weight matrix `w` (inputs, units) by a product `a @ b` with as
-# few columns in `a` as possible: two thin layers instead of one. The relative error
-# $\|w - ab\| / \|w\|$ (root of the sum of squares) may be `allowed` at most.
+# *30 minutes, a small project.* Replace a weight matrix `w` (inputs, units) by a product
+# `a @ b` with as few columns in `a` as possible: two thin layers instead of one. The
+# relative error $\|w - ab\| / \|w\|$ (root of the sum of squares) may be `allowed` at most.
 
 
 # %% tags=["exercise"]

@@ -35,22 +35,24 @@ plots.show(
 
 # %% [markdown]
 # Above: digits, and what the network reads. Below: no pixel moved by more than a
-# tenth of the way from white to black, and nearly every answer is wrong. You read
-# all of them. This chapter attacks networks in four ways: at what they see, at what
-# they remember, at what they are taught, and at what they send. Each attack gets
-# its defense, and each defense its price.
+# tenth of the way from white to black, and most answers are wrong. You still read
+# all of them. This chapter attacks networks in four ways: through what they see, what
+# they remember, what they are taught, and what they send. It tries defenses, and asks
+# what each costs.
 
 # %% [markdown]
 # ## Recall
 #
-# 1. Backpropagation sends blame from layer to layer. Where could it go after the
-#    first layer?
+# 1. Backpropagation sends blame from layer to layer, backwards. Where could it go
+#    from the first layer? (Chapter 03)
 # 2. What does it mean if the training loss is near zero, and the test loss is not?
-# 3. What does the AUC of a score tell?
+#    (Chapter 02)
+# 3. What does the AUC of a score tell? (Chapter 07b)
 #
 # <details><summary>Answer</summary>
 #
-# 1. On to the pixels: $\partial\text{loss}/\partial x = \delta\,W^\top$.
+# 1. On to the pixels: $\partial\text{loss}/\partial x = \delta\,W^\top$, with the
+#    first layer's $\delta$ and $W$.
 # 2. The network has memorized its examples.
 # 3. The chance that a random positive gets a higher score than a random negative.
 #    One half is a coin.
@@ -67,7 +69,8 @@ plots.show(
 # $$\max_{|r_i|\le s} w\cdot r = s\sum_i|w_i| = s\,\lVert w\rVert_1,\qquad
 # r = s\,\operatorname{sign}(w)$$
 #
-# A *random* change of the same size gives about $s\lVert w\rVert_2$.
+# If each pixel moves by $s$ up or down *at random*, most of it cancels: the sum moves
+# by about $s\sqrt{\sum_i w_i^2} = s\,\lVert w\rVert_2$.
 #
 # **Predict.** With 784 pixels, how many times stronger is the change that knows
 # $w$?
@@ -78,8 +81,8 @@ ratio = np.abs(w).sum() / np.sqrt(np.sum(w**2))
 claim("aimed / random", ratio, at_least=20, at_most=25)
 
 # %% [markdown]
-# About $\sqrt{784}$ times 0.8. Many pixels, each moved a little, all pushing the
-# same way: that is the explanation of Goodfellow et al. (2015) for the
+# About $0.8\,\sqrt{784}$, as a weight's mean size is 0.8 here. Many pixels, each moved
+# a little, all pushing the same way: so Goodfellow et al. (2015) explain the
 # **adversarial examples** that Szegedy et al. (2014) had found. A network is not
 # linear, but nearly so over a short way. So take the gradient of the loss with
 # respect to the *picture*, and keep its sign. This is the **fast gradient sign
@@ -104,17 +107,17 @@ attacked = privacy.fgsm(target, truth, plain, 0.1)
 claim("FGSM", privacy.accuracy(attacked, truth, plain), at_most=0.3)
 
 # %% [markdown]
-# Noise does nothing, and the aimed change of the same size nearly everything. But
-# the attacker had to look inside. Is a network safe whose weights are secret? Let
-# chapter 05's CNN learn the digits. It is of another kind, and nobody
-# differentiates it: it is shown the pictures made against *our* network.
+# Noise does next to nothing; the aimed change of the same size spoils most answers.
+# But the attacker had to look inside. Is a network safe whose weights are secret? Let
+# chapter 05's CNN learn the digits. It is of another kind, and its gradient is never
+# asked for: we show it the pictures that were made against *our* network.
 
 # %%
 seed(3)
 model = cnn.build_document_cnn()
 model.compile("adam", "sparse_categorical_crossentropy")
-images = x_train[rows[:15_000]].reshape(-1, 28, 28, 1)
-_ = model.fit(images, y_train[rows[:15_000]], verbose=0)
+images = x_train[rows[:10_000]].reshape(-1, 28, 28, 1)
+_ = model.fit(images, y_train[rows[:10_000]], verbose=0)
 
 
 # %%
@@ -138,8 +141,8 @@ claim("random minus aimed", unaimed - borrowed, at_least=0.2)
 
 # %% [markdown]
 # Attacks **transfer**. Both networks learned the same strokes, so they lean on the
-# same pixels. Secrecy of the weights is no defense. It is no matter of pictures,
-# either: suffixes found by gradients on open language models made closed chatbots
+# same pixels. Secrecy of the weights is no defense. The same happens to text: endings
+# for a question, found by gradients on open language models, made closed chatbots
 # give answers that they had been trained to refuse (Zou et al., 2023).
 
 # %% [markdown]
@@ -151,8 +154,8 @@ claim("random minus aimed", unaimed - borrowed, at_least=0.2)
 # $$\min_\theta\;\mathbb E\,\max_{\lVert r\rVert_\infty\le s}
 # \text{loss}_\theta(x+r,\,y)$$
 #
-# The inner player attacks the network as it is *now*. We go on from the trained
-# network.
+# The outer player learns; the inner one, here FGSM, attacks the network as it is
+# *now*. We go on from the trained network.
 
 # %%
 reveal(privacy.train)
@@ -165,14 +168,20 @@ hardened = privacy.train(x_train[rows], y_train[rows], plain, rng, **settings)
 
 # %% [markdown]
 # A defense must be tried against a stronger attack than the one it has seen.
-# **PGD** repeats small sign steps, and always stays within $s$ of the picture.
-#
-# **Predict.** Will the hardened network be better on clean digits, or worse? And
-# under PGD?
+# **PGD**, projected gradient descent, repeats small sign steps, and always stays
+# within $s$ of the picture.
 
 # %%
-clean = privacy.accuracy(x_test, y_test, hardened)
+reveal(privacy.pgd)
+
+# %% [markdown]
+# **Predict.** Will the hardened network be better on clean digits than the plain one,
+# or worse? And how many digits will survive PGD?
+
+# %%
+clean, usual = (privacy.accuracy(x_test, y_test, n) for n in (hardened, plain))
 claim("hardened, clean", clean, at_least=0.94)
+claim("... minus the plain network's", clean - usual, at_least=-0.01)
 attacked = privacy.fgsm(target, truth, hardened, 0.1)
 claim("hardened, FGSM", privacy.accuracy(attacked, truth, hardened), at_least=0.65)
 attacked = privacy.pgd(target, truth, hardened, 0.1)
@@ -188,7 +197,7 @@ sizes = np.linspace(0, 0.2, 9)
 
 
 def curve(attack, layers):
-    x, y = target[:500], truth[:500]
+    x, y = target[:300], truth[:300]
     return [privacy.accuracy(attack(x, y, layers, s), y, layers) for s in sizes]
 
 
@@ -214,8 +223,10 @@ plots.show(
 # Accuracy by the attack's size; dotted: the size that was trained for. Hardening
 # brings most of the accuracy back there, and PGD takes only a little more than FGSM
 # did. Beyond it, the curve sinks on: resistance is bought for one size and one kind
-# of change. Today a public benchmark attacks every published defense again with one
-# strong set of attacks, as so many had only looked strong (Croce et al., 2021).
+# of change. The price was computing, as each step now begins with an attack. Clean
+# digits are read as well as before; clean photographs are not (Madry et al., 2018).
+# Today a public benchmark attacks published defenses again with one strong set of
+# attacks, as so many had only looked strong (Croce et al., 2021).
 
 # %% [markdown]
 # ## 3. Does a network betray whom it learned from?
@@ -225,8 +236,9 @@ plots.show(
 # **membership inference**. The simplest attack needs one number: the loss of her
 # record. A network is surer of what it has seen (Yeom et al., 2018).
 #
-# Real labels contain mistakes, and a mistake can only be memorized. So we let a
-# fifth of the labels be drawn blindly, among members and outsiders alike.
+# Real labels contain mistakes, and a mistake can only be memorized. So we replace a
+# fifth of the labels by random ones, for the **members** of the training set and for
+# the **outsiders** alike.
 
 # %%
 rng = np.random.default_rng(seed(5))
@@ -282,26 +294,28 @@ axes[1].set(
 plots.show(figure, alt="Outsiders have many large losses, members none; AUC rises.")
 
 # %% [markdown]
-# Left: losses; only outsiders have large ones. Right: the leak grows with
-# memorizing. Stopping early would have closed most of it. But "most" is no
-# guarantee, and an average hides people: an attack may be no better than a coin for
-# nearly all, and certain about a few. So attacks are judged today by how many
-# members they find at almost no false alarms (Carlini et al., 2022).
+# Left: losses; only outsiders have large ones. Right: the leak, over a coin's one half
+# (dotted), grows with memorizing. Stopping early would have closed most of it. But
+# "most" is no guarantee, and an average hides people: an attack may be no better than
+# a coin for nearly all, and certain about a few. So attacks are judged today by how
+# many members they find at almost no false alarms (Carlini et al., 2022).
 
 # %% [markdown]
 # ## 4. Can a network learn from all, and tell about nobody?
 #
-# What one record does to the weights is its gradient. Bound it, then drown it. That
-# is **DP-SGD** (Abadi et al., 2016):
+# What one record $i$ of $n$ does to the weights is its gradient $g_i$. Cut it to a
+# length of at most $C$, add all up, then drown each single one in noise. That is
+# **DP-SGD** (Abadi et al., 2016):
 #
 # $$\bar g_i = g_i\,\min\Bigl(1,\frac{C}{\lVert g_i\rVert}\Bigr),\qquad
 # W \leftarrow W - \frac{\eta}{qn}\Bigl(\sum_{i\in\text{batch}}\bar g_i
 # + \mathcal N(0,\,\sigma^2C^2)\Bigr)$$
 #
-# Each record comes into a batch with chance $q$, independently. We need the length
-# of each record's *own* gradient. A dense layer makes it cheap: record $i$'s
-# gradient is $a_i\delta_i^\top$, and its length $\lVert
-# a_i\rVert\,\lVert\delta_i\rVert$ (Goodfellow, 2015).
+# Each record comes into a batch with chance $q$, independently, so a batch has $qn$
+# records on average; $\eta$ is the learning rate, and $\sigma$ says how loud the noise
+# is, compared with $C$. We need the length of each record's *own* gradient. A dense
+# layer makes it cheap: record $i$'s gradient is $a_i\delta_i^\top$, and its length
+# $\lVert a_i\rVert\,\lVert\delta_i\rVert$ (Goodfellow, 2015).
 
 # %%
 reveal(privacy.gradient_norms, privacy.clipped_sum)
@@ -326,17 +340,22 @@ ratio = np.median(norms[blind]) / np.median(norms[~blind])
 claim("median length, wrong / right", ratio, at_least=1.6)
 
 # %% [markdown]
-# The odd ones pull hardest: without clipping, exactly they would be remembered.
+# Wrong labels pull hardest: without clipping, exactly they would be remembered.
 #
 # How much does the noise hide? **Differential privacy** gives the answer a number.
 # Train with a record, or without it: for every set $S$ of results,
 #
 # $$\Pr[\text{with}\in S]\le e^{\varepsilon}\,\Pr[\text{without}\in S]+\delta$$
 #
-# It holds for *every* attack, also for those that nobody has thought of: its hits
-# are at most $e^\varepsilon$ times its false alarms, plus $\delta$. For DP-SGD,
-# Mironov et al. (2019) sum up a divergence in closed form, and Canonne et al.
-# (2020) turn it into $\varepsilon$.
+# and the same with both sides exchanged. At $\varepsilon=0$ and $\delta=0$ nobody could
+# tell. The bound holds for *every* attack, also for those that nobody has thought of:
+# its rate of hits is at most $e^\varepsilon$ times its rate of false alarms, plus
+# $\delta$.
+#
+# An accountant finds $\varepsilon$ in three steps. One step of DP-SGD causes at most a
+# certain *Rényi divergence*, a relative of chapter 07's KL divergence; Mironov et al.
+# (2019) have it in closed form. Over the steps divergences add up. Canonne et al.
+# (2020) turn the sum into $\varepsilon$.
 
 # %%
 reveal(privacy.renyi, privacy.epsilon)
@@ -346,8 +365,9 @@ reveal(privacy.renyi, privacy.epsilon)
 # own with noise $\sigma = 1.5$, $q = 0.04$, 2,250 steps and $\delta = 10^{-5}$, and
 # expects 7.3291.
 #
-# **Predict.** We try integer orders only, they also fractions. On which side of
-# theirs will our bound lie?
+# **Predict.** Each order $\alpha$ of the divergence gives a valid bound, and the least
+# is taken. We try integer orders only, they also fractions. On which side of theirs
+# will our bound lie?
 
 # %%
 ours = privacy.epsilon(1.5, 0.04, 2250, 1e-5)
@@ -355,7 +375,7 @@ claim("ε, ours - theirs", ours - 7.3291, at_least=0, at_most=0.01)
 
 # %% [markdown]
 # Slightly above: fewer orders, a slightly looser bound, but a valid one. Now train
-# with four amounts of noise, 200 steps with $q = 0.1$ each.
+# with four amounts of noise, 200 steps with $q = 0.1$ each, and $\delta = 10^{-4}$.
 #
 # **Predict.** Which is more accurate on clean test digits: the memorizer of section
 # 3, or a network that is kept from memorizing?
@@ -396,18 +416,18 @@ plots.show(figure, alt="Accuracy rises with ε; the AUC stays near one half.")
 
 # %% [markdown]
 # By ε: accuracy left, the attack right; dotted: a coin. With ε = 3 the attack is
-# close to a coin, and the network reads digits about as well as the memorizer. The
-# bound promises less: $e^3$ is 20, so it would allow 20 times as many hits as false
-# alarms. It has to hold for the oddest record and the cleverest attack; ours is
-# neither. Privacy and generalization want the same thing here: not to learn single
-# records by heart. At ε below 1 the noise eats the accuracy. With more records, the
-# same noise is shared by more: large data make privacy cheap. Google's phone
-# keyboard trains all its next-word networks with differential privacy (Xu et al.,
-# 2023).
+# close to a coin, and the network reads digits about as well as the memorizer:
+# privacy and generalization both want that no single record is learned by heart.
 #
-# The price list has small print: ε is for *one* record; trying many settings on the
-# same data costs extra; and an old, simpler rule (Bun & Steinke, 2016) awaits you
-# in Exercise 11d.4.
+# The bound promises less than we see: $e^3$ is 20, so it would allow 20 times as many
+# hits as false alarms. It has to hold for the oddest record and the cleverest attack;
+# ours are ordinary. At ε below 1 the noise eats the accuracy. More records would share
+# the same noise: large data make privacy cheap. All next-word networks of Google's
+# phone keyboard are trained with differential privacy (Xu et al., 2023).
+#
+# The price list has small print: ε is for *one* record, and trying many settings on
+# the same data costs extra. Exercise 11d.4 has an older, simpler rule (Bun & Steinke,
+# 2016).
 
 # %% [markdown]
 # ## 5. Can many learn together without handing over their data?
@@ -422,11 +442,12 @@ plots.show(figure, alt="Accuracy rises with ε; the AUC stays near one half.")
 reveal(privacy.average, privacy.federated_round)
 
 # %% [markdown]
-# With one step on all own records, nothing is lost: the weighted mean of the
-# clients' gradients *is* the gradient of the pool.
+# If each client takes a single step, on all its records, nothing is lost: the weighted
+# mean of the clients' gradients *is* the gradient of the pool. The next cell checks
+# it.
 #
-# **Predict.** Clients take a whole epoch of small steps before they meet. And each
-# has only two kinds of digits, or few more. How good is a client alone, and how
+# **Predict.** Then clients take a whole epoch of small steps before they meet. And
+# each has only two kinds of digits, or few more. How good is a client alone, and how
 # good are all together?
 
 # %%
@@ -485,8 +506,9 @@ plots.show(
 )
 
 # %% [markdown]
-# Test accuracy by round. Nobody showed a record, and the common network reads all
-# ten digits. Uneven clients pull in different directions, and meet more slowly.
+# Test accuracy by round. A client alone reads only the digits it has seen. Together,
+# without showing a record, they get a network that reads all ten. Uneven clients pull
+# in different directions, and meet more slowly.
 #
 # But is a gradient no record? Look at the first layer: $\partial\text{loss}/
 # \partial W = a\,\delta^\top$ and $\partial\text{loss}/\partial b = \delta$, where
@@ -508,16 +530,16 @@ figure = plots.images(pair, ["kept at home", "read from the gradient"], size=1.6
 plots.show(figure, alt="The same digit twice.")
 
 # %% [markdown]
-# One division, and the picture is there. For larger batches and deeper networks it
-# takes an optimizer, and works still (Zhu et al., 2019). Data that stay at home are
+# One division, and the picture is there. For small batches and deeper networks it
+# takes an optimizer, and still works (Zhu et al., 2019). Data that stay at home are
 # not private by that alone. Federated training needs section 4, too: the keyboard
-# above clips and adds noise to what each phone sends.
+# above clips what each phone sends, and adds noise to the sum.
 
 # %% [markdown]
 # ## Where the tutorials go wrong
 #
 # **"Security is protecting user data from leaks" (E210).** That is privacy, one
-# part. Sections 1 and 2 leaked nothing. And one may attack what a network is
+# part. In sections 1 and 2 nothing leaked. And one may attack what a network is
 # *taught*. Put a black square into a corner of 200 of 10,000 training pictures, and
 # call all of them 7 (Gu et al., 2019).
 #
@@ -546,16 +568,17 @@ claim("with the square: read as 7", read_as_7[0], at_least=0.75)
 claim("... by a network without poison", read_as_7[1], at_most=0.05)
 
 # %% [markdown]
-# A **back door**. No test set shows it, unless it holds the square. Security asks
-# who could gain from which change: to the input, to the training data, to the
-# weights, to what is sent.
+# Accuracy stays, and the square opens a **back door**. No test set shows it, unless it
+# holds the square. Security asks who could gain from which change: to the input, to
+# the training data, to the weights, to what is sent.
 #
 # **"Deep-learning algorithms are unstable" (E057).** Which of three things is
 # meant? *Numerical* instability: right formula, wrong floats. *Instability of
 # training*: a rate too large, or seeds that matter (chapters 03 and 04).
 # *Adversarial* sensitivity: sections 1 and 2. Each has its own cure.
 #
-# **Predict.** What do these two lines give, and what would repair each?
+# **Predict.** What does softmax give for the scores 1000 and 0, written naively? And
+# which accuracy has a network after an epoch at learning rate 10?
 
 # %%
 z = np.array([1000.0, 0.0])
@@ -620,9 +643,10 @@ check("11d.1", sign_step)
 # %% [markdown]
 # ### Exercise 11d.2: a guarantee
 #
-# 10 minutes. A linear classifier says class `y` (−1 or 1) by the sign of $w\cdot
-# x+b$. Its margin is $y\,(w\cdot x+b)$. Return the lowest margin that any change of
-# at most `s` a pixel can cause. (Pixels may leave $[0,1]$.)
+# 10 minutes. A linear classifier answers with the sign of $w\cdot x+b$. The right
+# answer is `y`, −1 or 1, and the margin $y\,(w\cdot x+b)$ is positive if the two
+# agree. Return the lowest margin that a change of at most `s` a pixel can cause.
+# (Pixels may leave $[0,1]$.)
 
 
 # %% tags=["exercise"]
@@ -706,8 +730,8 @@ check("11d.3", clip_and_add)
 # %% [markdown]
 # ### Exercise 11d.4: how much noise?
 #
-# 20 minutes. Every record takes part in every step ($q=1$). Then $T$ steps with
-# noise $\sigma$ cost $\rho=\frac{T}{2\sigma^2}$, and (Bun & Steinke, 2016)
+# 20 minutes. Every record takes part in every step ($q=1$). Then `num_steps` $=T$
+# steps with noise $\sigma$ cost $\rho=\frac{T}{2\sigma^2}$, and (Bun & Steinke, 2016)
 #
 # $$\varepsilon=\rho+2\sqrt{\rho\,\ln(1/\delta)}$$
 #
@@ -756,10 +780,10 @@ check("11d.4", noise_for)
 # %% [markdown]
 # ### Exercise 11d.5: a server that liars cannot move (project)
 #
-# 30 minutes. Row $k$ of `updates` is what client $k$ sent. Fewer than half of them
-# lie, and may send anything: huge numbers, too. Honest ones nearly agree. Return
-# one update whose every number lies within the range of the honest ones (Yin et
-# al., 2018). You are not told who lies.
+# 30 minutes. Row $k$ of `updates` is what client $k$ sent. Fewer than half of the
+# clients lie, and may send anything: huge numbers, too. The honest ones nearly agree.
+# Return one update whose every number lies within the range of the honest clients'
+# numbers (Yin et al., 2018). You are not told who lies.
 
 
 # %% tags=["exercise"]

@@ -30,15 +30,15 @@ plots.show(figure, alt="A pole that tips over at once; a pole that stays upright
 
 # %% [markdown]
 # Strobe pictures: the cart is blue, the pole red. Left: a network before learning;
-# its pole tips over at once. Right: after a second or two of learning. The first
-# half of this chapter is about acting: rewards instead of labels. The second is
-# about relating: one task to another, and one kind of data to another.
+# its pole tips over at once. Right: after some seconds of learning. The first half of
+# this chapter is about acting: rewards instead of labels. The second is about
+# relating: one task to another, and one kind of data to another.
 
 # %% [markdown]
 # ## Recall
 #
 # 1. A pick among letters has no gradient. What did chapter 08 do instead?
-# 2. What does a validation set protect from?
+# 2. What do validation rows protect from? (Chapter 02)
 # 3. Two vectors have length 1. What is their scalar product?
 #
 # <details><summary>Answer</summary>
@@ -53,24 +53,29 @@ plots.show(figure, alt="A pole that tips over at once; a pole that stays upright
 # ## 1. How can one learn what to do from rewards alone?
 #
 # A grid world: start S, goal G (reward 1), an abyss x (reward −1). The game is over
-# in G and in x. Otherwise there is no reward, and nobody says which move was good.
+# in G and in x. Otherwise there is no reward, and nobody says which move was good. In
+# the `sure` world every move goes where it should. A world is three arrays: chances
+# `P[s, a, s']` of the next cell, the `prize` for entering each cell, and which cells
+# are `ends`.
 
 # %%
 print("\n".join(agents.CLIFF))
 sure = agents.world(agents.CLIFF)
 
 # %% [markdown]
-# What is a move $a$ in cell $s$ worth? Its reward, and the worth of where it leads,
-# a little discounted, as sooner is better. That is an equation for itself:
+# What is a move $a$ in cell $s$ worth? Its reward $r$, and the worth of the cell $s'$
+# where it leads. The latter counts $\gamma<1$ times, as sooner is better. So $Q$ stands
+# on both sides:
 #
 # $$Q(s,a)=\mathbb E\bigl[r+\gamma\max_{a'}Q(s',a')\bigr]$$
 #
-# Whoever knows the world can iterate it until nothing changes (*value iteration*).
-# An agent that only plays has no expectation, but it has samples. It moves its
-# estimate a bit towards each: that is **Q-learning** (Watkins & Dayan, 1992).
+# Whoever knows the world can put any table in on the right, get a better one on the
+# left, and repeat until nothing changes (*value iteration*). An agent that only plays
+# has no expectation, but it has samples. It moves its estimate a bit towards each:
+# that is **Q-learning** (Watkins & Dayan, 1992).
 
 # %%
-reveal(agents.q_learning)
+reveal(agents.value_iteration, agents.q_learning)
 
 # %% [markdown]
 # **Predict.** $\gamma=0.95$, and the shortest way from S takes 7 moves. What is S
@@ -93,8 +98,11 @@ known = agents.value_iteration(*sure[:2])
 claim("... against value iteration", np.abs(Q - known).max(), at_most=1e-9)
 
 # %% [markdown]
-# $0.95^6$, exactly. The agent never played well, and yet knows what playing well is
-# worth: the maximum in its rule asks for the best move, not for the one it made.
+# $0.95^6$, exactly: six moves without reward come before the seventh. The agent never
+# played well, and yet knows what playing well is worth: the maximum in its rule asks
+# for the best move, not for the one it made. Its steps went all the way ($\alpha=1$,
+# as `power` is 0): here the same move always has the same result.
+#
 # Now the ground is icy: three moves in ten go in a random direction. The agent must
 # average over luck, so its steps shrink with the number of visits.
 #
@@ -143,10 +151,10 @@ plots.show(
 
 # %% [markdown]
 # The best move of each cell; darker is worth more. On ice the arrows beside the
-# abyss point away from it. Nobody said that it is dangerous: falls did. Game
-# programs began like this (Sutton & Barto, 2018). With a network in place of the
-# table, the same rule played Atari games from pixels (Mnih et al., 2015), and
-# joined with search it won at Go (Silver et al., 2016).
+# abyss point away from it. Nobody said that it is dangerous: falls did. With a network
+# in place of the table, the same rule played Atari games from pixels (Mnih et al.,
+# 2015). Networks of moves and of values, joined with search, won at Go (Silver et al.,
+# 2016). Sutton & Barto (2018) tell the whole story.
 
 # %% [markdown]
 # ## 2. Can a network learn to balance a pole?
@@ -160,16 +168,17 @@ plots.show(
 # \ddot x=u-\frac{m\,l}{M}\,\ddot\theta\cos\theta,\qquad
 # u=\frac{F+m\,l\,\dot\theta^2\sin\theta}{M}$$
 #
-# Here $m$ is the pole's mass, $M$ both masses, $l$ half the pole's length. A game
-# ends if the pole leans by more than 12 degrees, if the cart is 2.4 m off, or after
-# 500 steps; each step earns 1.
+# Here $F$ is the push, $m$ the pole's mass, $M$ the mass of pole and cart together,
+# $l$ half the pole's length, and $u$ an abbreviation. A game ends if the pole leans by
+# more than 12 degrees, if the cart is 2.4 m off, or after 500 steps; each step earns 1.
 
 # %%
 reveal(agents.cartpole)
 
 # %% [markdown]
-# **Predict.** First, baselines: pushing at random, and pushing to where the pole
-# leans. How many steps do they last? Solved means 195, on average over 100 games.
+# **Predict.** First, two players without a network: one pushes at random, one to where
+# the pole leans. How many steps do they last? Our bar is 195, on average over 100
+# games: Gym, the forerunner of Gymnasium, called its first CartPole solved there.
 
 # %%
 rng = np.random.default_rng(seed(4))
@@ -192,24 +201,36 @@ claim("by chance", mean_return(by_chance), at_least=15, at_most=35)
 claim("to where it leans", mean_return(by_lean), at_least=30, at_most=60)
 
 # %% [markdown]
-# A **policy** is a network that gives chances:
-# $p_\theta(\text{right}\mid\text{state})$. Play, then make likelier what went
-# better than usual (Williams, 1992):
+# Both are down after about a second.
 #
-# $$\nabla\,\mathbb E[\text{return}]=\mathbb E\Bigl[\sum_t
+# A **policy** is a network that gives chances:
+# $p_\theta(\text{right}\mid\text{state})$. How must $\theta$ change so that the return
+# $R$ of its games grows? As in chapter 08, play and weigh:
+#
+# $$\nabla\,\mathbb E[R]=\mathbb E\bigl[R\,\nabla\log p_\theta(\text{game})\bigr]$$
+#
+# The chance of a game is a product over its steps: the policy's chance of each action,
+# and the world's chance of what follows, which does not depend on $\theta$. The
+# logarithm makes the product a sum. So play, then make likelier what went better than
+# usual (Williams, 1992):
+#
+# $$\nabla\,\mathbb E[R]\approx\mathbb E\Bigl[\sum_t
 # \bigl(G_t-b_t\bigr)\,\nabla\log p_\theta(a_t\mid s_t)\Bigr],\qquad
 # G_t=r_t+\gamma\,r_{t+1}+\gamma^2r_{t+2}+\dots$$
 #
-# $G_t$ is the return from $t$ on: an action is not to blame for what came before.
-# The **baseline** $b_t$ changes nothing on average, but takes off most of the
-# noise. Ours is the mean over 32 games played at once.
+# In place of $R$ stands $G_t$, the return from $t$ on: an action is not to blame for
+# what came before. Discounting makes this inexact, and less noisy. The **baseline**
+# $b_t$ changes nothing on average, as $\sum_a p\,\nabla\log p=\nabla\sum_a p=0$, but
+# takes off most of the noise. Ours is the mean over 32 games played at once. The code
+# also divides by the standard deviation, so that one learning rate suits short and
+# long games.
 
 # %%
 reveal(agents.policy_gradient, agents.learn_to_balance)
 
 # %% [markdown]
-# **Predict.** Five networks from five seeds, 30 rounds of 32 games each. How many
-# will pass 195? Reinforcement learning is known for luck.
+# **Predict.** Five networks from five seeds, 30 rounds of 32 games each. Reinforcement
+# learning is known for depending on luck. How many will pass 195?
 
 # %%
 pupils = []
@@ -230,11 +251,11 @@ plots.show(
 )
 
 # %% [markdown]
-# Five of five, each in a second or two. The curves wobble on their way: a step
-# changes the player, and thus the data. CartPole is easy. Where rewards are rare or
-# late, luck comes back. The same gradient, with "did the answer check out?" as
-# reward, taught language models to reason in mathematics and programming (Guo et
-# al., 2025).
+# Return by round, a line for each network: five of five. The curves wobble on their
+# way: a step changes the player, and thus the data. CartPole is easy. Where rewards
+# are rare or late, luck comes back. The same idea, with "did the answer check out?" as
+# reward and other answers to the same question as baseline, taught language models to
+# reason in mathematics and programming (Guo et al., 2025).
 
 # %% [markdown]
 # ## 3. What if the world is not the one it was trained in?
@@ -253,9 +274,8 @@ claim("half the force", mean_return(act, force=5.0), at_least=300)
 claim("three steps late", mean_return(act, delay=3), at_most=150)
 
 # %% [markdown]
-# It shrugs off other physics, and fails with old news: by then its pushes come when
-# the pole already swings back. The cure is to practice under the conditions of the
-# street.
+# It shrugs off other physics, and fails with old news: its pushes come when the pole
+# already swings back. The cure is to practice under the conditions of use.
 
 # %%
 rng = np.random.default_rng(seed(10))
@@ -279,21 +299,21 @@ plots.show(
 )
 
 # %% [markdown]
-# Practiced delay helps up to about the delay practiced, and a little beyond.
-# Nothing is free: behind the edge both fall. A driver needs chapter 05's eyes and
-# this chapter's hands, and above all a list of the worlds it was tried in. What can
-# be simulated well is done today: a network trained in simulation, with errors
-# measured on the real machine mixed in, beat champions in drone racing (Kaufmann et
-# al., 2023). Streets hold rarer things than a race track, and no simulator lists
-# them all.
+# Mean return by delay. Practice helps up to the delay practiced, and a little beyond;
+# then this network falls, too. A driver needs chapter 05's eyes and this chapter's
+# hands, and above all a list of the worlds it was tried in. What can be simulated well
+# is done today: a network trained in simulation, with errors measured on the real
+# machine mixed in, beat champions in drone racing (Kaufmann et al., 2023). Streets
+# hold rarer things than a race track, and no simulator lists them all.
 
 # %% [markdown]
 # ## 4. Does a second task help the first?
 #
 # Fifty digits carry our labels, five of each kind. Another office has sorted 4,000
-# digits in its own code of ten letters, and lost the code book. **Multi-task
-# learning** (Caruana, 1997) makes use of it: one trunk, a head for each task, and
-# the losses added.
+# digits, these fifty among them, in its own code of ten letters, and lost the code
+# book. **Multi-task learning** (Caruana, 1997) makes use of it: all tasks share the
+# first layers, the **trunk**; each has a last layer of its own, its **head**; and the
+# losses are added, with weights $\lambda_t$:
 #
 # $$L=\sum_t\lambda_t\,L_t$$
 #
@@ -347,7 +367,8 @@ for draw in range(3):
     )
     known = np.where(np.isin(np.arange(4000), few), 80.0, 0.0)  # 1 on average
     weights = np.stack([known, np.ones(4000)], axis=1)
-    alone.append(learn(x[few], y[few], code[few], np.eye(2)[[0] * 50], 100))
+    main_only = np.tile([1.0, 0.0], (50, 1))
+    alone.append(learn(x[few], y[few], code[few], main_only, 320))  # 320 steps each
     together.append(learn(x, y, code, weights, 8))
     nonsense.append(learn(x, y, rng.permutation(code), weights, 8))
 
@@ -358,10 +379,10 @@ claim("gain", np.mean(together) - np.mean(alone), at_least=0.02)
 claim("gain by nonsense", np.mean(nonsense) - np.mean(alone), at_most=0.03)
 
 # %% [markdown]
-# The code's head never says which letter is a 7. But to serve it, the trunk must
+# The code's head never says which letter means 7. But to serve it, the trunk must
 # learn what tells digits apart, and then fifty labels go further. Nonsense brings
-# nothing: it is not the additional loss that helps, but what the tasks share. Tasks
-# that fight over the trunk can even harm each other, and which ones should be
+# next to nothing: it is not the additional loss that helps, but what the tasks share.
+# Tasks that fight over the trunk can even harm each other, and which ones should be
 # joined is still found by trying (Standley et al., 2020). In Keras, a second head
 # is a second output:
 
@@ -380,8 +401,14 @@ reveal(agents.build_two_heads)
 # $$L=-\frac1{2n}\sum_i\Bigl(\log\frac{e^{a_i\cdot b_i/\tau}}{\sum_je^{a_i\cdot b_j/\tau}}
 # +\log\frac{e^{a_i\cdot b_i/\tau}}{\sum_je^{a_j\cdot b_i/\tau}}\Bigr)$$
 #
-# This **contrastive** loss is CLIP's, which relates pictures and captions (Radford
-# et al., 2021). Labels are not needed, only pairs.
+# That is cross-entropy twice: along the rows and along the columns of the table of
+# products. The temperature $\tau=0.07$ makes it bold (chapter 06b), as products reach
+# only from −1 to 1. This **contrastive** loss is that of CLIP, which relates pictures
+# and captions (Radford et al., 2021). Labels are not needed, only pairs. Our towers
+# have one layer each.
+
+# %%
+reveal(agents.contrastive_loss, agents.build_tower)
 
 # %%
 dictionary = data.cmudict()
@@ -392,12 +419,15 @@ sounds = [[p.strip("012") for p in dictionary[w][0]] for w in words]
 print(dictionary["science"][0])
 
 # %% [markdown]
-# A tower sees which letters and which pairs of neighbors a word has: `at` has a, t,
-# `<a`, `at`, `t>`. We train on 2,000 pairs, and try 3,000 others. The baseline is
-# not silly: ridge regression from spelling to sound, the nearest one wins.
+# These are the phonemes of *science*; the numbers mark stress, and we drop them. A
+# tower sees which letters and which pairs of neighbors a word has: `at` has a, t,
+# `<a`, `at`, `t>`; likewise the phonemes. We train on 2,000 pairs, and try 3,000
+# others. The measure is **recall@k**: how often is the partner among the $k$ nearest?
+# The baseline is not silly: it predicts the sound's columns from the spelling's by
+# least squares with weight decay (*ridge regression*), and the nearest sound wins.
 #
-# **Predict.** How many of 3,000 unheard words find their sound at once? By chance
-# it is one.
+# **Predict.** How many of 3,000 unheard words have their own sound as the nearest? By
+# chance it is one.
 
 # %%
 x, letters = agents.pairs_of_symbols(words[:2000])
@@ -414,10 +444,8 @@ def ridge(x, y, x_new):
 
 # %%
 seed(14)
-spelling, sound = (
-    agents.build_tower(len(letters)),
-    agents.build_tower(len(phonemes)),
-)
+spelling = agents.build_tower(len(letters))
+sound = agents.build_tower(len(phonemes))
 a, b = (np.array(t(rows[:250])) for t, rows in [(spelling, x), (sound, y)])
 before = agents.contrastive_loss(a, b)
 agents.train_towers(spelling, sound, x, y, rng, epochs=30)
@@ -452,30 +480,31 @@ plots.show(figure, alt="Twelve words against twelve sounds: the diagonal is dark
 
 # %% [markdown]
 # Scalar products of new words (rows) and new sounds (columns): darker is closer.
-# The diagonal stands out. Two matrices and a loss sufficed, as spelling and sound
-# share so much. Pictures and captions need deep towers and 400 million pairs; then
-# a classifier is nothing but a list of captions, also for classes never trained on
-# (Radford et al., 2021).
+# The diagonal stands out: at least three words in four find their sound. Two matrices
+# and a loss sufficed, as spelling and sound share so much. CLIP needed deep towers and
+# 400 million pairs of pictures and captions. Now a list of captions is a classifier,
+# also for classes that nobody trained on: the nearest caption is the answer (Radford
+# et al., 2021).
 #
-# **Recommender systems** are the same picture. One tower for users, one for items,
-# $u_i\cdot v_j$ for "does $i$ like $j$?"; if each tower is just a table with one
-# row for everybody, then the scores are a matrix product, and the model is *matrix
+# **Recommender systems** have the same shape. One tower for users, one for items, and
+# $u_i\cdot v_j$ for "does $i$ like $j$?" If each tower is just a table with one row for
+# every user or item, then the scores are a matrix product, and the model is *matrix
 # factorization* (Koren et al., 2009):
 #
 # $$\min_{U,V}\sum_{(i,j)\ \text{known}}(r_{ij}-u_i\cdot v_j)^2
 # +\lambda\bigl(\lVert U\rVert^2+\lVert V\rVert^2\bigr)$$
 #
-# Exercise 11e.5 builds one. YouTube chooses its candidates with two towers (Yi et
-# al., 2019).
+# Exercise 11e.5 builds one. With towers that read more than a number, new items can be
+# scored as well; YouTube has used them to choose candidates (Yi et al., 2019).
 
 # %% [markdown]
 # ## Where the tutorials go wrong
 #
 # **"DeepMind trained an Atari player with deep learning" (E134).** Deep
 # *reinforcement* learning: the first paper is from 2013, before Google bought the
-# company, the journal version is Mnih et al. (2015). The word matters. Take it
-# away, and the network just learns to repeat what it does: same games, same
-# network, but each action has weight 1 instead of $G_t-b_t$.
+# company, the journal version is Mnih et al. (2015). The word matters. Take the
+# rewards away, and the network just learns to repeat what it does: same games, same
+# kind of network, but each action has weight 1 instead of $G_t-b_t$.
 #
 # **Predict.** What does it reach after the same 30 rounds?
 
@@ -690,9 +719,10 @@ check("11e.4", recall)
 # ### Exercise 11e.5: a recommender (project)
 #
 # 45 minutes. `ratings` has a row for each user and a column for each item; NaN
-# means: not rated. Behind it are two hidden traits of each user and each item.
-# Return the full table, the missing ratings predicted, at least three times better
-# than each item's mean does.
+# means: not rated. Behind it are two hidden traits: a rating is $u_i\cdot v_j$ with two
+# numbers for each user and two for each item. Return the full table. On the missing
+# ratings its error (root mean square) must be at most a third of the error of guessing
+# each item's mean.
 
 
 # %% tags=["exercise"]

@@ -39,7 +39,7 @@ digits = digits.reshape(-1, 784)
 # $$g = \frac{\sum_i n_i\, g_i}{\sum_i n_i}.$$
 #
 # So nothing about learning changes: *data-parallel* training is the same training.
-# Try it on softmax regression, where the gradient is one line.
+# Try it on the softmax regression of chapter 01, where the gradient is one line.
 
 
 # %%
@@ -70,8 +70,8 @@ plain = np.abs(np.mean(parts, axis=0) - joined).max()
 claim("plain mean minus joined", plain, at_least=1e-6)
 
 # %% [markdown]
-# The plain mean is a little off: pictures of small shards count more. With equal
-# shards the two agree.
+# The plain mean is a little off: it gives a picture of a small shard more weight than
+# one of a large shard. With equal shards the two agree.
 #
 # Weights are not all that a batch touches. A layer that looks *across* the batch
 # breaks the equality: batch normalization takes the mean of whatever it gets.
@@ -86,9 +86,9 @@ apart = np.abs(np.concatenate(halves) - whole).max()
 claim("batch normalization: halves minus whole", apart, at_least=0.05)
 
 # %% [markdown]
-# Each worker normalizes by its own half. Often that does no harm; but the weights no
-# longer equal those of one process. (`BatchNormalization(synchronized=True)` asks all
-# workers for their means.)
+# Each worker normalizes by its own half. Often that does no harm, but after a step the
+# weights no longer equal those of one process. (`BatchNormalization(synchronized=True)`
+# asks all workers for their means.)
 
 # %% [markdown]
 # ## 2. What must travel?
@@ -99,7 +99,18 @@ claim("batch normalization: halves minus whole", apart, at_least=0.05)
 #
 # **Ring all-reduce** shares the work. The workers stand in a circle; each cuts its
 # gradient into $k$ pieces and talks to its right neighbor only. In $k-1$ rounds pieces
-# travel and are added up, in $k-1$ more the finished sums travel on.
+# travel and are added up, in $k-1$ more the finished sums travel on. Three workers,
+# each with pieces $a$, $b$, $c$; $\to$ marks what has just come in, a capital letter a
+# finished sum:
+#
+# |after round|worker 0|worker 1|worker 2|
+# |---|---|---|---|
+# |0|$a_0,\,b_0,\,c_0$|$a_1,\,b_1,\,c_1$|$a_2,\,b_2,\,c_2$|
+# |1|$a_0,\,b_0,\,{\to}c_2{+}c_0$|${\to}a_0{+}a_1,\,b_1,\,c_1$|$a_2,\,{\to}b_1{+}b_2,\,c_2$|
+# |2|$a_0,\,{\to}B,\,c_2{+}c_0$|$a_0{+}a_1,\,b_1,\,{\to}C$|${\to}A,\,b_1{+}b_2,\,c_2$|
+# |3|${\to}A,\,B,\,c_2{+}c_0$|$a_0{+}a_1,\,{\to}B,\,C$|$A,\,b_1{+}b_2,\,{\to}C$|
+# |4|$A,\,B,\,{\to}C$|${\to}A,\,B,\,C$|$A,\,{\to}B,\,C$|
+#
 
 # %%
 reveal(scaling.ring_all_reduce)
@@ -124,9 +135,10 @@ print(f"server, 500 workers: {2 * 500 * numbers * 4 / 1e6:,.0f} MB")
 claim("500 workers / 5 workers", many / few, at_most=1.25)
 
 # %% [markdown]
-# The ring's traffic hardly grows: never more than twice the gradient. It is the way
-# that TensorFlow and others use (Sergeev & Del Balso, 2018). What grows is the number
-# of rounds, and each costs the time of a message.
+# The ring's traffic hardly grows: a worker never sends more than twice its gradient.
+# The server's grows a hundredfold. So rings are built into TensorFlow and other
+# libraries (Sergeev & Del Balso, 2018). What grows in a ring is the number of rounds,
+# and each costs the time of a message.
 
 # %% [markdown]
 # ## 3. How many workers are worth it?
@@ -167,18 +179,22 @@ axis.set(
 plots.show(figure, alt="Speed-up by workers for three networks; all bend and fall.")
 
 # %% [markdown]
-# Speed-up by number of workers, for three kinds of cable; dotted, the ideal. At
-# 1 Gbit/s moving the gradients takes longer than the whole computation did. So large
-# jobs grow the *batch* with the workers instead, and the learning rate with it: a
-# ResNet-50 was trained in an hour on 256 GPUs so (Goyal et al., 2017). Today the weights
-# and the optimizer's averages are sharded, too (Rajbhandari et al., 2020).
+# Speed-up by number of workers, for three kinds of cable; dotted, the ideal. With
+# 10 Gbit/s, 64 machines are about five times as fast as one, and more would be slower.
+# At 1 Gbit/s moving the gradients takes longer than the whole computation did.
+#
+# So large jobs let the *batch* grow with the workers, and the learning rate with the
+# batch: a ResNet-50 was trained in an hour on 256 GPUs (Goyal et al., 2017). The largest
+# models do not fit on one GPU: weights and the optimizer's averages are sharded, too
+# (Rajbhandari et al., 2020).
 
 # %% [markdown]
 # ## 4. Do two real processes learn the same?
 #
-# Up to here we talked. Now two Python processes, each with a TensorFlow of its own,
-# train over this machine's loopback network. Keras 3's `fit` does not support this
-# (its issue 20585 is open), but a step by hand does, under
+# Up to here one process played all workers. Now two Python processes, each with a
+# TensorFlow of its own, train together. They talk over the *loopback* network, which
+# ends in the machine where it begins. Keras 3's `fit` cannot do this with TensorFlow
+# (issue 20585 of its repository), but a step by hand can, under
 # `tf.distribute.MultiWorkerMirroredStrategy`: each worker takes its shard, and
 # `all_reduce` sums the gradients, in a ring.
 
@@ -229,8 +245,8 @@ claim("two processes minus one", apart, at_most=1e-5)
 # rounding. Nothing about the result tells that two had done it. That is what makes
 # data-parallel training so popular: you can test it.
 #
-# What did it cost? This network has few parameters, and a step takes next to no time:
-# starting two processes takes longer than all the training. Count what they sent.
+# What did it cost? This network is small, and a step takes next to no time: starting
+# two processes takes longer than all the training. Count what they sent.
 
 # %%
 numbers = model.count_params()
@@ -244,8 +260,8 @@ claim("a worker of two sends its gradient once", traffic == 20 * 4 * numbers)
 # ## 5. What if a worker dies?
 #
 # In an all-reduce everybody waits for everybody. So one dead worker stops all of
-# them. In 54 days of training Llama 3 on up to 16,384 GPUs, 419 interruptions were not
-# planned (Grattafiori et al., 2024).
+# them. That is no rare event: 54 days of training Llama 3 on up to 16,384 GPUs had 419
+# interruptions that nobody had planned (Grattafiori et al., 2024).
 #
 # **Predict.** Worker 1 ends without a word before step 7. Does worker 0 notice? Does
 # our notebook wait forever?
@@ -254,9 +270,11 @@ claim("a worker of two sends its gradient once", traffic == 20 * 4 * numbers)
 scaling.train_in_processes(model, x, y, rate=0.5, dies=(1, 7))
 
 # %% [markdown]
-# Somebody must watch. Here that is the process that started the workers: it looks at
-# their exit codes twenty times a second, stops the partners, and says in one sentence
-# who was to blame. There is a time limit besides, for what nobody thought of:
+# No endless waiting, but a message, and not from worker 0. It may notice a broken
+# connection; from a machine without power it would hear nothing, and wait. So somebody
+# must watch: here the process that started the workers. It looks at their exit codes
+# twenty times a second, stops the partners, and says in one sentence who was to blame.
+# A time limit covers what nobody thought of:
 
 # %%
 try:
@@ -267,9 +285,10 @@ except RuntimeError as error:
 
 # %% [markdown]
 # The work of all steps before is lost, unless somebody saved it. Large jobs save a
-# **checkpoint** every few minutes and start again from the last one. If saving takes
-# $\delta$ seconds and a failure comes every $M$ seconds on average, saving every
-# $\sqrt{2 \delta M}$ seconds loses least (Young, 1974).
+# **checkpoint** now and then and start again from the last one. How often? Saving costs
+# $\delta$ seconds. A failure costs half an interval, and one comes every $M$ seconds.
+# Saving every $\sqrt{2 \delta M}$ seconds loses least (Young, 1974). If Llama's job
+# needed a minute to save:
 
 # %%
 saving, between_failures = 60, 54 * 86400 / 419
@@ -319,26 +338,28 @@ with tempfile.TemporaryDirectory() as folder:
         claim(f"{form}: there minus here", np.abs(there - here).max(), at_most=1e-5)
 
 # %% [markdown]
-# Both do. A test like this belongs to every model that leaves your machine: its
+# Both do. Every model that leaves your machine needs such a test, with *raw* inputs:
 # preprocessing travels only if it is inside the model. Other formats, such as ONNX and
-# StableHLO, do the same between frameworks.
+# StableHLO, carry models between frameworks.
 
 # %% [markdown]
 # ## Where the tutorials go wrong
 #
 # ### Quantum and biological computing will speed up deep learning (E051)
 #
-# One text lists this as a trend. It is open research. Quantum circuits with
-# parameters can be trained on small problems, but their gradients tend to vanish
-# exponentially with the number of qubits (McClean et al., 2018), and a review of the
-# field leaves an advantage on practical problems open (Cerezo et al., 2022). Living nerve
-# cells on electrodes changed their activity so that they met the ball of a simple video
-# game more often (Kagan et al., 2022); that is a study of neurons, not a computer to
-# buy. Believe neither until there is what you met in each section of this chapter: a
-# baseline, a number, and a test.
+# One text lists this as a trend. It is open research. Quantum circuits can be trained
+# on small problems. But gradients of random circuits vanish exponentially with the
+# number of **qubits**, the bits of a quantum computer (McClean et al., 2018), and a
+# review leaves open whether practical problems gain (Cerezo et al., 2022).
 #
-# How fast do gradients vanish? For random circuits of $n$ qubits their variance falls
-# like $2^{-n}$ or faster. Take the mildest case:
+# Living nerve cells on electrodes learned to meet the ball of a simple video game more
+# often (Kagan et al., 2022). Such cells can be bought today, on a chip, for research on
+# neurons and medicines; that is not yet faster deep learning. Ask both promises for
+# what each section here has: a baseline, a number, and a test.
+#
+# How fast do the gradients vanish? For $n$ qubits their variance falls like $2^{-n}$ or
+# faster. Measuring is noisy, too: the mean of $m$ repetitions is off by about
+# $1/\sqrt m$. Take the mildest case:
 
 # %%
 qubits = np.array([10, 50, 100])
@@ -349,23 +370,23 @@ for n, g, s in zip(qubits, size, shots, strict=True):
 claim("more than 1e30 repetitions at 100 qubits", shots[-1] > 1e30)
 
 # %% [markdown]
-# | | Said | In fact | Right |
+# ||Said|In fact|Right|
 # |---|---|---|---|
-# | E057 | deep learning is unstable | three things in one: training that diverges (chapters 03, 04), seeds that differ, tiny changes of an input (11d) | say which, and measure it |
-# | E203 | six sections are announced | the text ends in the fifth, at "multimodal" | learning from several senses is an experiment of chapter 11e |
-# | E211 | scalability is the ability to scale | circular | speed-up by workers, section 3 |
+# |E057|deep learning is unstable|three things in one: training that diverges (chapters 03, 04), seeds that differ, tiny changes of an input (11d)|say which, and measure it|
+# |E203|six sections are announced|the text ends in the fifth, at "multimodal"|relating two kinds of data is an experiment of chapter 11e|
+# |E211|scalability is the ability to scale|circular|speed-up by workers, section 3|
 #
 # ### Where does each promise stand?
 #
-# | Promise | Its experiment | Today |
+# |Promise|Its experiment|Today|
 # |---|---|---|
-# | fewer labels | 11a | pre-training without labels is how language models begin |
-# | explanations | 11b | useful for debugging, if they pass sanity checks |
-# | smaller and cheaper | 11c | in every phone |
-# | safe and private | 11d | private training costs accuracy; attacks stay ahead |
-# | acting | 11e | strong in games and for tuning language models; hungry for trials |
-# | more machines | 11f | routine, with failures every few hours |
-# | quantum, biological | none | open research |
+# |fewer labels|11a|pre-training without labels is how language models begin|
+# |explanations|11b|useful for debugging, if they pass sanity checks|
+# |smaller and cheaper|11c|routine: networks in phones are small and quantized|
+# |safe and private|11d|private training costs accuracy; attacks stay ahead|
+# |acting|11e|strong in games and for tuning language models; hungry for trials|
+# |more machines|11f|routine, with failures every few hours|
+# |quantum, biological|none|open research|
 
 # %% [markdown]
 # ## Exercises
@@ -414,8 +435,9 @@ check("11f.1", combine)
 # %% [markdown]
 # ### Exercise 11f.2: your part
 #
-# 10 minutes. Which rows of `rows` examples does `worker` of `workers` get? Together
-# they must be all rows, each once, in shares that differ by at most one.
+# 10 minutes. There are `rows` examples and `workers` workers. Which row numbers does
+# `worker` get? Together the workers must get all rows, each once, in shares whose sizes
+# differ by at most one.
 
 
 # %% tags=["exercise"]
@@ -498,10 +520,10 @@ check("11f.3", bytes_sent)
 # %% [markdown]
 # ### Exercise 11f.4: train less often, send less often (project)
 #
-# 30 minutes. *Local SGD*: every worker takes `local` steps of its own, then all take the
-# mean of their weights; and so on, `rounds` times. Worker $i$ minimizes
-# $\frac{1}{2} \sum_j a_{ij} (w_j - c_{ij})^2$ with gradient $a_i (w - c_i)$. Return
-# the weights after the last mean.
+# 30 minutes. *Local SGD*: every worker takes `local` steps of its own, then all go on
+# from the mean of their weights; and so on, `rounds` times. Worker $i$ minimizes
+# $\frac{1}{2} \sum_j a_{ij} (w_j - c_{ij})^2$. Its gradient is $a_i (w - c_i)$, element
+# by element. All start at `w`. Return the weights after the last mean.
 
 
 # %% tags=["exercise"]
