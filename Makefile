@@ -5,6 +5,7 @@
 #   WORKERS=2             test processes (0: one after the other, as a GPU needs)
 #   SEED=3                `make course` with other seeds
 #   CHAPTERS="01 05"      only these, for course and notebooks
+#   ARGS=--short          `make bench` in 10 minutes
 
 CHOOSE = import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))
 PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11 python; do \
@@ -60,16 +61,8 @@ notebooks: $(READY)  ## make notebooks/*.ipynb from notebooks/src
 handout: $(READY)  ## notebooks without solutions, in build/handout
 	@$(RUN) -m tools.notebooks --handout $(CHAPTERS)
 
-bench: $(READY)  ## quality and cost beside other people's recipes
-	@$(RUN) -m benchmarks.mnist_cnn $(ARGS)
-	@$(RUN) -m benchmarks.numpy_mlp
-	@$(RUN) -m benchmarks.color_images $(ARGS)
-	@$(RUN) -m benchmarks.character_models $(ARGS)
-	@$(RUN) -m benchmarks.vae $(ARGS)
-	@$(RUN) -m benchmarks.conditional_gan $(ARGS)
-	@$(RUN) -m benchmarks.translation
-	@$(RUN) -m benchmarks.transformer
-	@$(RUN) -m benchmarks.link_prediction
+bench: $(READY)  ## one table: ours beside other people's recipes (50 minutes)
+	@$(RUN) -m benchmarks $(ARGS)
 
 pins: $(READY)  ## requirements.in -> requirements.txt
 	@$(RUN) -m pip install -q uv
