@@ -64,11 +64,6 @@ def mean_squared_error(y_true, y_pred):
     return np.mean((y_pred - y_true) ** 2)
 
 
-def half_mean_squared_error(y_true, y_pred):
-    """Half the mean squared error: its derivative has no 2."""
-    return mean_squared_error(y_true, y_pred) / 2
-
-
 def binary_crossentropy(y_true, y_pred, *, from_logits=False):
     """mean of -y log p - (1 - y) log(1 - p), with y in [0, 1].
 

@@ -138,11 +138,6 @@ def gap_to_keras(step, keras_class, gradient, w, *variants, num_steps=200):
 # ---------------------------------------------------------------- clipping
 
 
-def clip_by_value(g, limit):
-    """Cut every component to [-limit, limit]: this bends the direction."""
-    return np.clip(g, -_positive(limit), limit)
-
-
 def clip_by_norm(g, limit):
     """Shorten g to Euclidean length `limit` if it is longer: the direction stays."""
     return clip_by_global_norm([g], limit)[0]

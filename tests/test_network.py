@@ -111,8 +111,6 @@ def test_losses_equal_keras(rows, columns, number):
     close(
         network.mean_squared_error(one_hot, z), keras.losses.MeanSquaredError()(one_hot, z)
     )
-    half = network.half_mean_squared_error(one_hot, z)
-    assert half == network.mean_squared_error(one_hot, z) / 2
 
 
 def test_losses_from_scores_and_from_probabilities_agree_where_both_are_exact():

@@ -155,7 +155,6 @@ def test_clipping_is_that_of_keras(seed, limit):
     rng = np.random.default_rng(seed)
     gradients = [rng.normal(size=(3, 2)), 5 * rng.normal(size=4), np.zeros(2)]
     for name, ours in [
-        ("clipvalue", [o.clip_by_value(g, limit) for g in gradients]),
         ("clipnorm", [o.clip_by_norm(g, limit) for g in gradients]),
         ("global_clipnorm", o.clip_by_global_norm(gradients, limit)),
     ]:
@@ -277,7 +276,6 @@ def test_minimize_keeps_the_float_type_and_takes_integers():
         (lambda: o.rmsprop(1.0, 1.0, {}, rho=2), "rho"),
         (lambda: o.adam(1.0, 1.0, {}, beta_2=1.0), "beta_2"),
         (lambda: o.adamw(1.0, 1.0, {}, weight_decay=-1), "weight_decay"),
-        (lambda: o.clip_by_value(np.ones(2), 0), "limit"),
         (lambda: o.clip_by_norm(np.ones(2), -1), "limit"),
         (lambda: o.clip_by_global_norm([np.ones(2)], 0), "limit"),
         (lambda: o.cosine(0.1, 10, warmup_steps=10), "warmup_steps"),
