@@ -397,9 +397,9 @@ plots.show(figure, alt="Four rows of dots: frozen convolutions lie to the right.
 # to their task (Yosinski et al., 2014). Strokes serve every digit, but what tells 0 to
 # 4 apart is not enough for 5 to 9.
 #
-# *Today.* Hardly anyone trains from scratch. Which part to freeze stays a question:
-# fine-tuning everything can spoil good features, above all for data that look
-# different from those at hand (Kumar et al., 2022).
+# *Today.* Where a trained network for such pictures exists, one starts from it. Which
+# part to freeze stays a question: fine-tuning everything can spoil features that data
+# of another look would have needed (Kumar et al., 2022).
 
 # %% [markdown]
 # ## 5. What if the pictures change their look?

@@ -346,9 +346,9 @@ claim("pixels with ink", np.mean(on_ink), at_most=0.75)
 # needs care, too: ask what a method puts into its picture by construction.
 #
 # *Today.* Research looks at parts of networks, not only at maps of inputs. Sparse codes
-# found millions of readable features in a large language model. The authors say what
-# is missing: a principled measure of how good such features are (Templeton et al.,
-# 2024).
+# found millions of features in a large language model, many of them readable. The
+# authors say what is missing: a principled measure of how good such features are
+# (Templeton et al., 2024).
 
 # %% [markdown]
 # ## 5. Which column does a table's model need?

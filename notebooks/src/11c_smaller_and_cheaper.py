@@ -322,8 +322,8 @@ claim("taught minus alone", scores[1] - scores[0], at_least=0.005)
 # The taught one. The teacher has seen 20,000 pictures; what it learned about the shape
 # of digits comes through its probabilities.
 #
-# *Today.* Small language models that are published openly are distilled from larger
-# ones, such as the smaller ones of Gemma 2 (Riviere et al., 2024).
+# *Today.* Some small language models that are published openly are distilled from
+# larger ones, such as the smaller ones of Gemma 2 (Riviere et al., 2024).
 
 # %% [markdown]
 # ## 5. Which one should go on a phone?
@@ -430,8 +430,8 @@ claim("mixed minus plain accuracy", gap, equals=0, tolerance=0.03)
 # Last, **energy**. "Sustainable" does not mean "fits many scenarios", as one text has
 # it. It means joules and carbon (Strubell et al., 2019). A first estimate multiplies
 # counts by the energy of one operation. A known table gives 3.7 pJ (picojoules) for a
-# product in float32, 0.9 pJ for an addition, and 640 pJ for fetching one such number
-# from memory off the chip (Horowitz, 2014).
+# product in float32 and 0.9 pJ for an addition (Horowitz, 2014); fetching one such
+# number from memory off the chip takes 640 pJ (Han et al., 2015).
 #
 # **Predict.** One picture through our dense network: is it multiplying that takes
 # the energy, or fetching the weights from memory?

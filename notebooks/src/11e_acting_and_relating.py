@@ -382,8 +382,8 @@ claim("gain by nonsense", np.mean(nonsense) - np.mean(alone), at_most=0.03)
 # The code's head never says which letter means 7. But to serve it, the trunk must
 # learn what tells digits apart, and then fifty labels go further. Nonsense brings
 # next to nothing: it is not the additional loss that helps, but what the tasks share.
-# Tasks that fight over the trunk can even harm each other, and which ones should be
-# joined is still found by trying (Standley et al., 2020). In Keras, a second head
+# Tasks that fight over the trunk can even harm each other; which ones should be joined
+# is found by trying (Standley et al., 2020). In Keras, a second head
 # is a second output:
 
 # %%
