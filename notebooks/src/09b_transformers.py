@@ -143,8 +143,8 @@ ids = {character: i for i, (character, _) in enumerate(ranked, start=2)}
 rows = np.pad(text_rnn.encode(poems, ids, 24), ((0, 0), (1, 0)))  # (poem, 25)
 
 # %% [markdown]
-# Id 0 starts a poem, id 1 is any rare character; id 1002 waits for section 6. The GRU is
-# chapter 06b's. The Transformer has one block, behind a convolution over three
+# Id 0 starts a poem, id 1 is any rare character; id 1002 waits for section 6. The GRU
+# is chapter 06b's. The Transformer has one block, behind a convolution over three
 # characters (chapter 05). A fair race gives both about the same processor time. Here
 # two passes over the poems cost either roughly the same, building included.
 #
@@ -210,8 +210,8 @@ reveal(transformer.next_probabilities, transformer.sample)
 
 # %% [markdown]
 # A poem full of id 1 would be no joy to read. So we forbid the three ids that are no
-# characters, by a bias that makes their scores hopeless. A poem **in form** has a mark, a comma or a full stop,
-# after each five characters and nowhere else.
+# characters, by a bias that makes their scores hopeless. A poem **in form** has a
+# mark, a comma or a full stop, after each five characters and nowhere else.
 
 # %%
 kernel, bias = writer.layers[-1].get_weights()
