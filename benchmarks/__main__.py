@@ -1,7 +1,7 @@
 """Ours beside other people's recipes: one table, quality and cost of five comparisons.
 
-    python -m benchmarks                   about 50 minutes on two cores
-    python -m benchmarks --short           about 9: the peers get a part of their epochs
+    python -m benchmarks                   planned for an hour
+    python -m benchmarks --short           planned for ten minutes: peers are cut
     python -m benchmarks --only vae        one comparison (or several)
 
 Each comparison is a script of its own (`python -m benchmarks.vae --help`) and runs in a
