@@ -61,7 +61,7 @@ notebooks: $(READY)  ## make notebooks/*.ipynb from notebooks/src
 handout: $(READY)  ## notebooks without solutions, in build/handout
 	@$(RUN) -m tools.notebooks --handout $(CHAPTERS)
 
-bench: $(READY)  ## one table: ours beside other people's recipes (50 minutes)
+bench: $(READY)  ## one table: ours beside other people's recipes (an hour)
 	@$(RUN) -m benchmarks $(ARGS)
 
 pins: $(READY)  ## requirements.in -> requirements.txt
