@@ -3,7 +3,7 @@
 #   TENSORFLOW='tensorflow[and-cuda]'   instead of the CPU wheel, when .venv is made
 #   LATEST=1              newest versions instead of the pins, when .venv is made
 #   WORKERS=2             test processes (0: one after the other, as a GPU needs)
-#   SEED=3                `make course` with other seeds
+#   SEED=3                `make course` and `make jax` with other seeds
 #   CHAPTERS="01 05"      only these, for course and notebooks
 #   ARGS=--short          `make bench` in 10 minutes
 
@@ -14,10 +14,11 @@ BIN = $(if $(filter Windows_NT,$(OS)),.venv/Scripts,.venv/bin)
 RUN = $(BIN)/python
 WORKERS ?= 2
 SEED ?= 0
+JAX ?= jax==0.10.2
 CHAPTERS ?=
 READY = .venv/ready
 
-.PHONY: help setup lab test lint course notebooks handout bench pins clean
+.PHONY: help setup lab test lint course jax notebooks handout bench pins clean
 
 help:  ## show this
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "%-11s %s\n", $$1, $$2}' Makefile
@@ -52,6 +53,10 @@ lint: $(READY)
 
 course: $(READY)  ## execute every chapter: HTML, claims, seconds, memory
 	@DL_COURSE_SEED=$(SEED) $(RUN) -m tools.course $(CHAPTERS)
+
+jax: $(READY)  ## the chapters that need no TensorFlow, with JAX beneath Keras
+	@$(RUN) -m pip install -q $(JAX)
+	@DL_COURSE_SEED=$(SEED) $(RUN) -m tools.course --jax $(CHAPTERS)
 
 notebooks: $(READY)  ## make notebooks/*.ipynb from notebooks/src
 	@$(RUN) -m tools.notebooks $(CHAPTERS) $(ARGS)

@@ -13,22 +13,11 @@ Transformer or more: its last row counts. `--muon` lets the GRU have Muon, too. 
 
 import argparse
 import time
-from collections import Counter
 
 import numpy as np
 
 from benchmarks import character_models
-from dl_course import data, lesson, text_rnn, transformer
-
-
-def quatrains():
-    """(rows of 25 ids, number of training rows): as in chapters 06b and 09b."""
-    poems = [poem for _, _, poem in data.tang_quatrains() if len(poem) == 24]
-    np.random.default_rng(2).shuffle(poems)
-    cut = int(0.9 * len(poems))
-    ranked = Counter("".join(poems[:cut])).most_common(1000)
-    ids = {character: i for i, (character, _) in enumerate(ranked, start=2)}
-    return np.pad(text_rnn.encode(poems, ids, 24), ((0, 0), (1, 0))), cut
+from dl_course import lesson, text_rnn, transformer
 
 
 def alice(window=64):
@@ -120,7 +109,7 @@ def main():
     print("|---|--:|---|--:|--:|--:|--:|")
     for seed in seeds:
         if "quatrains" in texts:
-            rows, cut = quatrains()
+            _, cut, rows, _ = text_rnn.quatrains(np.random.default_rng(2))
             sizes = {"width": 120, "blocks": 1}
             compare("quatrains", seed, rows, cut, 1002, 3, sizes, 192, muon)
         if "Alice" in texts:

@@ -9,7 +9,7 @@ from collections import Counter
 
 import numpy as np
 
-from dl_course import rnn
+from dl_course import data, rnn
 
 PADDING, UNKNOWN = 0, 1
 TOKEN = re.compile(r"[a-z]+(?=n't)|n't|'?[a-z]+|\d+|[!?.]")
@@ -40,6 +40,23 @@ def encode(sequences, ids, length):
     for row, sequence in zip(rows, sequences, strict=True):
         row[: len(sequence)] = [ids.get(token, UNKNOWN) for token in sequence[:length]]
     return rows
+
+
+def quatrains(rng, frequent=1000):
+    """Tang quatrains of four times five characters, shuffled, and their rows of ids.
+
+    Ids: 0 starts a poem, from 2 the `frequent` most frequent characters of the first nine
+    tenths of the poems (the training poems), 1 for any other.
+
+    Returns (poems, cut, rows, ids): texts of 24 characters, marks included; how many are
+    for training; int32 (poems, 25); {character: id}.
+    """
+    poems = [poem for _, _, poem in data.tang_quatrains() if len(poem) == 24]
+    rng.shuffle(poems)
+    cut = int(0.9 * len(poems))
+    ranked = Counter("".join(poems[:cut])).most_common(frequent)
+    ids = {character: i for i, (character, _) in enumerate(ranked, start=2)}
+    return poems, cut, np.pad(encode(poems, ids, 24), ((0, 0), (1, 0))), ids
 
 
 def word_shape(word):

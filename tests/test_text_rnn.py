@@ -192,6 +192,30 @@ def test_draws_follow_the_probabilities():
         assert abs(drawn[c] / 5000 - p) <= 0.05
 
 
+# ---------------------------------------------------------------- quatrains
+
+
+def test_quatrains_number_what_is_frequent_among_the_training_poems():
+    poems, cut, rows, ids = text_rnn.quatrains(np.random.default_rng(0), frequent=50)
+    assert rows.shape == (len(poems), 25) and cut == int(0.9 * len(poems))
+    assert {len(poem) for poem in poems} == {24} and not rows[:, 0].any()
+    counts = Counter("".join(poems[:cut]))
+    assert sorted(ids.values()) == list(range(2, 52))
+    rare = max(count for character, count in counts.items() if character not in ids)
+    assert min(counts[character] for character in ids) >= rare
+    shown = {i: character for character, i in ids.items()}
+    for poem, row in zip(poems, rows, strict=True):
+        assert all(shown.get(i, c) == c for i, c in zip(row[1:], poem, strict=True))
+        assert all((i == 1) == (c not in ids) for i, c in zip(row[1:], poem, strict=True))
+
+
+def test_quatrains_are_shuffled_by_the_generator():
+    first, again, other = (
+        text_rnn.quatrains(np.random.default_rng(n))[0] for n in (1, 1, 2)
+    )
+    assert first == again != other and sorted(first) == sorted(other)
+
+
 # ---------------------------------------------------------------- errors
 
 

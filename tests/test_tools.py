@@ -1,5 +1,6 @@
 """What `make` calls: building, executing, copying for the lab, reporting on the course."""
 
+import os
 import subprocess
 
 import nbformat
@@ -134,6 +135,19 @@ def test_the_table_counts_claims_and_finds_errors(small_course, tmp_path, monkey
     assert row["errors"] == ["ClaimError: ✗ two 1, claimed ≥ 2"]
     assert "| 01 Small | 1 of 2 |" in course.table([row])
     assert "<html" in (tmp_path / "course" / "01_small.html").read_text("utf-8")
+
+
+def test_jax_runs_the_manifests_list_or_what_is_asked(monkeypatch):
+    monkeypatch.setenv("KERAS_BACKEND", "tensorflow")
+    monkeypatch.setattr(course.importlib.util, "find_spec", lambda name: None)
+    with pytest.raises(SystemExit, match="JAX is missing: `make jax`"):
+        course.with_jax([])
+    assert os.environ["KERAS_BACKEND"] == "tensorflow"
+    monkeypatch.setattr(course.importlib.util, "find_spec", lambda name: name)
+    assert course.with_jax(["03"]) == ["03"]
+    numbers = course.with_jax([])
+    assert [c["number"] for c in notebooks.chapters_named(numbers)] == numbers
+    assert os.environ["KERAS_BACKEND"] == "jax"
 
 
 def test_a_page_has_its_alt_texts(small_course):

@@ -3,11 +3,13 @@
     python -m tools.course            every chapter -> build/course/*.html and summary.md
     python -m tools.course 01 05      these chapters only
     DL_COURSE_SEED=3 python -m tools.course     with other seeds: do all claims hold?
+    python -m tools.course --jax      the manifest's list, with JAX beneath Keras
 
 Exits with 1 if a claim fails or a cell raises that should not.
 """
 
 import argparse
+import importlib.util
 import os
 import re
 import sys
@@ -18,7 +20,16 @@ import nbformat
 from bs4 import BeautifulSoup
 from nbconvert import HTMLExporter
 
-from tools.notebooks import ANSI, ROOT, build, chapters_named, execute, stem, tags
+from tools.notebooks import (
+    ANSI,
+    ROOT,
+    build,
+    chapters_named,
+    execute,
+    manifest,
+    stem,
+    tags,
+)
 
 COURSE = ROOT / "build" / "course"
 
@@ -106,6 +117,17 @@ def page(notebook, chapter):
     return str(soup)
 
 
+def with_jax(numbers):
+    """Set Keras' backend for the kernels to come; return the chapters to run.
+
+    They are those that the manifest lists under `jax`, unless `numbers` names some.
+    """
+    if not importlib.util.find_spec("jax"):
+        raise SystemExit("JAX is missing: `make jax` installs it, or pip install jax")
+    os.environ["KERAS_BACKEND"] = "jax"
+    return numbers or manifest()[0]["jax"]
+
+
 def table(rows):
     lines = [
         "| chapter | claims held | seconds | peak MB |",
@@ -122,10 +144,14 @@ def table(rows):
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("chapters", nargs="*", help="numbers such as 05; all if none")
+    parser.add_argument("--jax", action="store_true", help="JAX beneath Keras")
     options = parser.parse_args()
     COURSE.mkdir(parents=True, exist_ok=True)
-    rows = [run(chapter) for chapter in chapters_named(options.chapters)]
-    summary = f"Seeds shifted by {os.environ.get('DL_COURSE_SEED', '0')}.\n\n{table(rows)}"
+    numbers = with_jax(options.chapters) if options.jax else options.chapters
+    rows = [run(chapter) for chapter in chapters_named(numbers)]
+    shift = os.environ.get("DL_COURSE_SEED", "0")
+    backend = " JAX beneath Keras." if options.jax else ""
+    summary = f"Seeds shifted by {shift}.{backend}\n\n{table(rows)}"
     (COURSE / "summary.md").write_text(summary + "\n", "utf-8")
     print(f"{summary}\n")
     for row in rows:

@@ -21,7 +21,8 @@ def with_table(readme):
         "| | chapter | you will see | minutes | seconds | memory | claims |",
         "|---|---|---|--:|--:|--:|--:|",
     ]
-    for c in manifest()[1]:
+    course, chapters, _ = manifest()
+    for c in chapters:
         notebook = nbformat.read(NOTEBOOKS / f"{stem(c)}.ipynb", as_version=4)
         memory = notebook.metadata.get("dl_course", {}).get("memory", "")
         lines.append(
@@ -29,6 +30,8 @@ def with_table(readme):
             f"{c['question']} | {c['promise']} | {c['minutes']} | ≤ {c['seconds']} "
             f"| {memory} | {len(claims_of(notebook)[0])} |"
         )
+    jax = ", ".join(course["jax"])
+    lines += ["", f"With JAX beneath Keras (`make jax`) these run, too: {jax}."]
     marked = re.compile(r"(<!-- chapters -->\n).*?(<!-- /chapters -->)", re.DOTALL)
     return marked.sub(lambda m: m[1] + "\n".join(lines) + "\n" + m[2], readme)
 

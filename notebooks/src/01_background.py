@@ -938,7 +938,7 @@ check("01.3", weights_by_hand)
 # ### Exercise 01.4: how many images?
 #
 # *15 minutes.* From a learning curve, foretell how many images a target error
-# needs.
+# needs: a line through the logarithms of both, as in section 7. Do not round.
 
 
 # %% tags=["exercise"]
@@ -979,9 +979,9 @@ check("01.4", images_needed)
 # ### Exercise 01.5: a rung of your own
 #
 # *30 minutes, a small project.* Ask the $k$ nearest training examples, by squared
-# distance, and let them vote. Each example is a row; labels are whole numbers. Then
-# give it 5,000 rows of `flat_train` and 1,000 of `flat_test`: where does it stand on
-# the ladder, and what does an answer cost?
+# distance, and let them vote; at a tie any of the winners will do. Each example is a
+# row; labels are whole numbers. Then give it 5,000 rows of `flat_train` and 1,000 of
+# `flat_test`: where does it stand on the ladder, and what does an answer cost?
 
 
 # %% tags=["exercise"]

@@ -838,7 +838,7 @@ check("03.2", sine)
 #
 # *20 minutes.* Someone hands you a function `f` of an array and a function
 # `gradient`. Is it the gradient of `f` at `x`? Nudge, compare, return True or False.
-# Slopes may be tiny or huge, so accept a *relative* error up to 0.001.
+# Slopes may be tiny or huge, so accept a `relative_error` (section 2) up to 0.001.
 
 
 # %% tags=["exercise"]

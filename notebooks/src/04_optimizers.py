@@ -931,10 +931,12 @@ check("04.4", rate_at)
 # %% [markdown]
 # ### Exercise 04.5: beat the baseline (project)
 #
-# 30 minutes. `gradient(w)` returns a *noisy* gradient of a bowl with condition
-# number 1000; the largest curvature is 1. You may ask 300 times. The baseline is
-# gradient descent with rate 1, about the best constant one. End, on average over
-# 30 bowls, with at most 0.7 of its loss.
+# 30 minutes. `gradient(w)` returns a *noisy* gradient of a bowl
+# $\frac{1}{2}(w-c)^\top H(w-c)$ in 20 dimensions. You know neither $c$ nor $H$, only that
+# the curvatures go from 0.001 to 1. Each number of the gradient has noise of deviation
+# 0.03. `w` is the start, all zeros; $c$'s numbers are about 3. You may ask 300 times. The
+# baseline is gradient descent with rate 1, about the best constant one. End, on average
+# over 30 bowls, with at most 0.7 of its loss (the bowl's height, without noise).
 
 
 # %% tags=["exercise"]

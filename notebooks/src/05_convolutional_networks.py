@@ -506,7 +506,7 @@ plots.show(figure, alt="Thirty-two learned kernels of three by three weights.")
 viewer = keras.Model(first.inputs, [first.layers[i].output for i in (0, 2)])
 for layer, maps in enumerate(viewer.predict(seven[None, :, :, None], verbose=0), 1):
     strongest = np.argsort(-maps[0].sum(axis=(0, 1)))[:8]
-    titles = [f"layer {layer}, map {channel}" for channel in strongest]
+    titles = [f"layer {layer}\nmap {channel}" for channel in strongest]
     figure = plots.images(np.moveaxis(maps[0], -1, 0)[strongest], titles, size=0.95)
     plots.show(figure, alt="Eight feature maps: strokes and edges of the seven.")
 

@@ -737,7 +737,8 @@ check("05b.1", factors)
 # ### Exercise 05b.2: a split that keeps twins together
 #
 # *15 minutes.* Each picture has the name of its concept. Draw a share of the
-# *concepts* at random, with `rng`; all their pictures are for testing, and no others.
+# *concepts* at random, with `rng`, rounded to a whole number of them; all their
+# pictures are for testing, and no others.
 
 
 # %% tags=["exercise"]

@@ -453,18 +453,14 @@ claim("bits, six", bits[6], equals=1.98, tolerance=0.05)
 # last mark; and contexts of that length are new in almost every poem. But the state
 # of a recurrent network can count.
 #
-# We take the thousand most frequent characters; id 1 stands for all others, id 0 for
-# the start.
+# `text_rnn.quatrains` shuffles such poems; a tenth of them will be the test. It numbers
+# the thousand most frequent characters of the rest; id 1 stands for all others, id 0
+# for the start.
 
 # %%
-poems = [poem for _, _, poem in data.tang_quatrains() if len(poem) == 24]
-rng = np.random.default_rng(seed(7))
-rng.shuffle(poems)
-cut = int(0.9 * len(poems))
-ranked = Counter("".join(poems[:cut])).most_common(1000)
-ids = {character: i for i, (character, _) in enumerate(ranked, start=2)}
-rows = np.pad(text_rnn.encode(poems, ids, 24), ((0, 0), (1, 0)))  # (poem, 25)
+poems, cut, rows, ids = text_rnn.quatrains(np.random.default_rng(seed(7)))
 print(len(poems), "poems, such as", poems[0])
+print("its first line in ids:", *rows[0, :7])
 
 # %% [markdown]
 # The rival first. We let it choose context and discount on the *test* poems: an
@@ -704,9 +700,9 @@ check("06b.2", masked_accuracy)
 # %% [markdown]
 # ### Exercise 06b.3: how many bits
 #
-# 10 minutes. `logits` (time, characters) are what a network says about each next
-# character, `ids` (time,) what came. Return the bits per character. Logits may be
-# large.
+# 10 minutes. Row t of `logits` (time, characters) is what a network says about the
+# character at t before it reads it; `ids[t]`, of `ids` (time,), is what came. Return
+# the bits per character. Logits may be large.
 
 
 # %% tags=["exercise"]
@@ -794,8 +790,9 @@ check("06b.4", with_temperature)
 #
 # 30 minutes. Write a character model without a network: `learn(text)` returns a
 # function `p(context, character)`. For any context, its values over the characters of
-# `text` must sum to 1. It may need at most 3.0 bits per character on new text, where
-# a model without context needs about 4.2. The text has 30,000 characters.
+# `text` must sum to 1. It may need at most 3.0 bits per character on new text of the
+# same alphabet, where a model without context needs about 4.2. The text has 30,000
+# characters.
 
 
 # %% tags=["exercise"]

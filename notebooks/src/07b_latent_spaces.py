@@ -470,8 +470,9 @@ check("07b.2", bits)
 # ### Exercise 07b.3: an alarm
 #
 # *15 minutes.* Scores above a threshold ring the alarm. Choose the threshold so that
-# a share `false_alarms` of the *normal* scores rings. Return it, and the share of the
-# strange scores that ring.
+# a share `false_alarms` of the *normal* scores rings. There are hundreds of scores, so
+# it does not matter where it lies between two neighbors. Return it, and the share of
+# the strange scores that ring.
 
 
 # %% tags=["exercise"]

@@ -658,7 +658,7 @@ claim("kept: all outputs differ", len(np.unique(kept)) == 1000)
 # ### Exercise 08.1: the perfect verdict
 #
 # 5 minutes. `p` and `q` are the densities of real and of drawn points, at $n$ points.
-# Return $D^*$ there.
+# Nowhere are both 0. Return $D^*$ there.
 
 
 # %% tags=["exercise"]

@@ -519,8 +519,8 @@ check("08b.1", orders_of)
 # ### Exercise 08b.2: unfold
 #
 # 15 minutes. Lay four channels out as two by two pixels: `x` is (batch, s, s, 4), the
-# result (batch, 2s, 2s). Channels 0 and 1 become the upper two pixels, 2 and 3 the
-# lower two.
+# result (batch, 2s, 2s). Channels 0 and 1 become the upper two pixels, from left to
+# right, 2 and 3 the lower two.
 
 
 # %% tags=["exercise"]
@@ -656,8 +656,8 @@ check("08b.4", trail)
 #
 # 30 minutes. A catalog shall show `n` sevens that differ as much as possible.
 # `features` are those of many sevens. Begin with the first one. Then always add the
-# one whose nearest chosen neighbor is farthest away. Return the indices, in the order
-# of choice.
+# one whose nearest chosen neighbor is farthest away (Euclidean distance). Return the
+# indices, in the order of choice; none comes twice.
 
 
 # %% tags=["exercise"]

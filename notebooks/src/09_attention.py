@@ -916,8 +916,9 @@ check("09.5", safe_softmax)
 # *40 minutes, a small project.* `translate` takes the likeliest next symbol and
 # never looks back. **Beam search** keeps the `width` likeliest beginnings, extends
 # each by every symbol, and again keeps the best `width`; after `length` symbols the
-# likeliest wins. `next_logs(beginning)` gives the logarithms of the probabilities of
-# all next symbols; a beginning is a tuple, at first empty.
+# likeliest wins. `next_logs(beginning)` gives an array: at index $i$, the logarithm of
+# the probability that symbol $i$ comes next. A beginning is a tuple of symbols, at
+# first empty.
 
 
 # %% tags=["exercise"]

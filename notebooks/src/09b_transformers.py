@@ -3,10 +3,8 @@
 # a Transformer, which takes all steps at once.
 
 # %%
-from collections import Counter
-
 import keras
-from dl_course import attention, data, text_rnn, transformer
+from dl_course import attention, text_rnn, transformer
 from IPython.display import HTML
 
 # %% tags=["figure"]
@@ -134,13 +132,7 @@ claim("without the mask all places change", len(changes) == 12)
 # most frequent characters, a tenth of the poems held out.
 
 # %%
-poems = [poem for _, _, poem in data.tang_quatrains() if len(poem) == 24]
-rng = np.random.default_rng(seed(2))
-rng.shuffle(poems)
-cut = int(0.9 * len(poems))
-ranked = Counter("".join(poems[:cut])).most_common(1000)
-ids = {character: i for i, (character, _) in enumerate(ranked, start=2)}
-rows = np.pad(text_rnn.encode(poems, ids, 24), ((0, 0), (1, 0)))  # (poem, 25)
+_, cut, rows, ids = text_rnn.quatrains(np.random.default_rng(seed(2)))
 
 # %% [markdown]
 # Id 0 starts a poem, id 1 is any rare character; id 1002 waits for section 6. The GRU
@@ -451,7 +443,8 @@ check("09b.1", block_parameters)
 # ### Exercise 09b.2: the nucleus
 #
 # *15 minutes.* Top-k keeps ten characters, whether one or a hundred make sense. Keep
-# instead the fewest likeliest ones whose probabilities together reach `mass`.
+# instead the fewest likeliest ones whose probabilities together reach `mass`. No two
+# probabilities are equal.
 
 
 # %% tags=["exercise"]
@@ -588,8 +581,9 @@ check("09b.4", attend_next)
 #
 # *30 minutes, a small project.* A model that looks both ways can restore a damaged
 # poem. `predict(ids)`, for ids (time,), gives probabilities (time, size); damaged
-# places hold the id `gap`. Fill the gap it is surest of with its likeliest id, look
-# again, and go on. Then try it with `filler` on a poem of your own.
+# places hold the id `gap`. Of all gaps, take the one whose likeliest id has the highest
+# probability, fill it with that id, look again, and go on. Then try it with `filler` on
+# a poem of your own; there, forbid the id `gap` itself.
 
 
 # %% tags=["exercise"]

@@ -657,8 +657,8 @@ check("10.2", within)
 # %% [markdown]
 # ### Exercise 10.3: brothers and sisters
 #
-# 10 minutes. From facts (parent, "parent_of", child), return the set of pairs (x, y)
-# of different people who share a parent, in both orders.
+# 10 minutes. Among `facts` are some of the form (parent, "parent_of", child). Return
+# the set of pairs (x, y) of different people who share a parent, in both orders.
 
 
 # %% tags=["exercise"]

@@ -815,8 +815,9 @@ check("10b.4", mean_of_neighbors)
 #
 # 25 minutes. Return the set of relations that look symmetric in `train`: at least
 # `share` of the facts (h, r, t) have their twin (t, r, h) there. Facts about oneself
-# do not count. Then answer the test of WN-mini's random split by turning training
-# facts round. How near does that come to section 5?
+# do not count; a relation of nothing else is not symmetric. Then answer the test of
+# WN-mini's random split by turning training facts round. How near does that come to
+# section 5?
 
 
 # %% tags=["exercise"]

@@ -632,8 +632,8 @@ check("11a.1", partner_found)
 # ### Exercise 11a.2: a fair share of names
 #
 # *20 minutes.* A threshold takes many names of easy classes and few of hard ones.
-# Instead, take the `count` surest rows of each predicted class. Return their numbers
-# and their names.
+# Instead, take the `count` surest rows of each predicted class, or all if it has fewer.
+# Return their numbers and their names.
 
 
 # %% tags=["exercise"]
@@ -719,9 +719,10 @@ check("11a.3", most_open)
 # ### Exercise 11a.4: the same statistics
 #
 # *20 minutes, a small project.* The simplest adaptation: move and scale each feature
-# of the target until its mean and deviation are the source's. Then try it on section 5,
-# where the features are the 196 pixels: make `x_check` like `x_source`, and hand the
-# result to `plain`. Does it read more digits than before?
+# of the target until its mean and deviation are the source's. A feature that never
+# changes can only be moved. Then try it on section 5, where the features are the 196
+# pixels: make `x_check` like `x_source`, and hand the result to `plain`. Does it read
+# more digits than before?
 
 
 # %% tags=["exercise"]

@@ -592,7 +592,8 @@ check("11c.2", prune_columns)
 #
 # *10 minutes.* Numbers that are never negative, such as ReLU's outputs, waste int8's
 # minus signs. Use unsigned integers: `(codes, low, step)` with codes from 0 to 255,
-# the smallest number at 0, the largest at 255, and `x ≈ low + step * codes`.
+# the smallest number at 0, the largest at 255, and `x ≈ low + step * codes`. Not all
+# numbers are equal.
 
 
 # %% tags=["exercise"]

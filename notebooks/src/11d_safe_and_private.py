@@ -781,7 +781,7 @@ check("11d.4", noise_for)
 # ### Exercise 11d.5: a server that liars cannot move (project)
 #
 # 30 minutes. Row $k$ of `updates` is what client $k$ sent. Fewer than half of the
-# clients lie, and may send anything: huge numbers, too. The honest ones nearly agree.
+# clients lie, and may send any numbers, however large. The honest ones nearly agree.
 # Return one update whose every number lies within the range of the honest clients'
 # numbers (Yin et al., 2018). You are not told who lies.
 

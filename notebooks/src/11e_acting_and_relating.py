@@ -720,9 +720,9 @@ check("11e.4", recall)
 #
 # 45 minutes. `ratings` has a row for each user and a column for each item; NaN
 # means: not rated. Behind it are two hidden traits: a rating is $u_i\cdot v_j$ with two
-# numbers for each user and two for each item. Return the full table. On the missing
-# ratings its error (root mean square) must be at most a third of the error of guessing
-# each item's mean.
+# numbers for each user and two for each item. Return the full table. Only its missing
+# ratings are judged: there its error (root mean square) must be at most a third of the
+# error of guessing each item's mean.
 
 
 # %% tags=["exercise"]
