@@ -67,7 +67,7 @@ def build_translator(num_inputs, num_outputs, *, units=48, attention=True, both_
     encoder = _build_encoder(num_inputs, units, both_ways)
     memory, state = encoder(source)
     decoder = _build_decoder(num_outputs, units, memory.shape[-1], attention)
-    logits, _ = decoder([shifted, state, memory, source])
+    logits, _ = decoder([shifted, state, memory, source][: len(decoder.inputs)])
     return keras.Model([source, shifted], logits)
 
 
@@ -91,20 +91,21 @@ def _build_decoder(num_outputs, units, memory_size, attention):
 
     shifted = keras.Input((None,), dtype="int32")
     state = keras.Input((units,))
-    memory = keras.Input((None, memory_size))
-    source = keras.Input((None,), dtype="int32")
+    given = [shifted, state]
     y = layers.Embedding(num_outputs, units)(shifted)
     y, new_state = layers.GRU(units, return_sequences=True, return_state=True)(
         y, initial_state=state
     )  # (batch, m, units)
     if attention:
+        memory = keras.Input((None, memory_size))
+        source = keras.Input((None,), dtype="int32")
+        given += [memory, source]
         mask = ops.not_equal(source, PADDING)  # (batch, n): nobody asks padding
         context, _ = layers.MultiHeadAttention(1, units, name="attention")(
             y, memory, value_mask=mask, return_attention_scores=True
         )
         y = layers.Dense(units, "tanh")(layers.concatenate([y, context]))
     logits = layers.Dense(num_outputs)(y)
-    given = [shifted, state, memory, source]
     return keras.Model(given, [logits, new_state], name="decoder")
 
 
@@ -132,9 +133,11 @@ def translate(model, sources, length):
 
     sources = ops.convert_to_tensor(sources, "int32")
     memory, state = map(ops.stop_gradient, model.get_layer("encoder")(sources))
+    decoder = model.get_layer("decoder")
     symbols, rows = BOUNDARY * ops.ones_like(sources[:, :1]), []
     for _ in range(length):
-        logits, state = model.get_layer("decoder")([symbols, state, memory, sources])
+        given = [symbols, state, memory, sources][: len(decoder.inputs)]
+        logits, state = decoder(given)
         symbols = ops.argmax(logits, axis=-1)  # (batch, 1)
         rows.append(np.array(symbols))
     return np.concatenate(rows, axis=1)
