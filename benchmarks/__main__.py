@@ -1,7 +1,7 @@
 """Ours beside other people's recipes: one table, quality and cost of five comparisons.
 
     python -m benchmarks                   about an hour on two cores
-    python -m benchmarks --short           planned for ten minutes: peers are cut
+    python -m benchmarks --short           about ten minutes: peers are cut
     python -m benchmarks --only vae        one comparison (or several)
 
 Each comparison is a script of its own (`python -m benchmarks.vae --help`) and runs in a
