@@ -4,7 +4,7 @@
 #   LATEST=1              newest versions instead of the pins, when .venv is made
 #   WORKERS=2             test processes (0: one after the other, as a GPU needs)
 #   SEED=3                `make course` and `make jax` with other seeds
-#   CHAPTERS="01 05"      only these, for course and notebooks
+#   CHAPTERS="01 05"      only these, for course, jax and notebooks
 #   ARGS=--short          `make bench` in 10 minutes
 
 CHOOSE = import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))
@@ -54,7 +54,7 @@ lint: $(READY)
 course: $(READY)  ## execute every chapter: HTML, claims, seconds, memory
 	@DL_COURSE_SEED=$(SEED) $(RUN) -m tools.course $(CHAPTERS)
 
-jax: $(READY)  ## the chapters that need no TensorFlow, with JAX beneath Keras
+jax: $(READY)  ## the chapters whose claims also hold with JAX beneath Keras
 	@$(RUN) -m pip install -q $(JAX)
 	@DL_COURSE_SEED=$(SEED) $(RUN) -m tools.course --jax $(CHAPTERS)
 

@@ -44,10 +44,8 @@ def command(name, short):
 def runs_of(name, short):
     """Runs of one comparison as they come; RuntimeError if its process fails."""
     quiet = {"TF_CPP_MIN_LOG_LEVEL": "3", **os.environ}
-    started = subprocess.Popen(
-        command(name, short), stdout=subprocess.PIPE, text=True, env=quiet
-    )
-    with started as child:
+    settings = {"stdout": subprocess.PIPE, "text": True, "env": quiet}
+    with subprocess.Popen(command(name, short), **settings) as child:
         for line in child.stdout:
             if line.startswith("{"):
                 yield table.read(line)

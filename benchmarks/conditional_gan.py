@@ -224,7 +224,8 @@ def main():
     parser.add_argument("--ours", action="store_true", help="without the example")
     parser.add_argument("--seeds", type=int, nargs="*", help="1 2 3 4 5 if not given")
     parser.add_argument("--rounds", type=int, default=ROUNDS[-1], help="of our recipe")
-    parser.add_argument("--epochs", type=float, default=3, help="of the example")
+    parser.add_argument("--epochs", type=int, choices=(1, 2, 3), default=3,
+                        help="of the example")  # fmt: skip
     parser.add_argument("--judge", help="a saved classifier, to save its training")
     options = parser.parse_args()
     table.report(runs(options), options, show)

@@ -42,10 +42,10 @@ def encode(sequences, ids, length):
     return rows
 
 
-def quatrains(rng, frequent=1000):
+def quatrains(rng):
     """Tang quatrains of four times five characters, shuffled, and their rows of ids.
 
-    Ids: 0 starts a poem, from 2 the `frequent` most frequent characters of the first nine
+    Ids: 0 starts a poem, from 2 the thousand most frequent characters of the first nine
     tenths of the poems (the training poems), 1 for any other.
 
     Returns (poems, cut, rows, ids): texts of 24 characters, marks included; how many are
@@ -54,7 +54,7 @@ def quatrains(rng, frequent=1000):
     poems = [poem for _, _, poem in data.tang_quatrains() if len(poem) == 24]
     rng.shuffle(poems)
     cut = int(0.9 * len(poems))
-    ranked = Counter("".join(poems[:cut])).most_common(frequent)
+    ranked = Counter("".join(poems[:cut])).most_common(1000)
     ids = {character: i for i, (character, _) in enumerate(ranked, start=2)}
     return poems, cut, np.pad(encode(poems, ids, 24), ((0, 0), (1, 0))), ids
 

@@ -67,7 +67,8 @@ def build_translator(num_inputs, num_outputs, *, units=48, attention=True, both_
     encoder = _build_encoder(num_inputs, units, both_ways)
     memory, state = encoder(source)
     decoder = _build_decoder(num_outputs, units, memory.shape[-1], attention)
-    logits, _ = decoder([shifted, state, memory, source][: len(decoder.inputs)])
+    given = [shifted, state, memory, source]  # the first two do without attention
+    logits, _ = decoder(given[: len(decoder.inputs)])
     return keras.Model([source, shifted], logits)
 
 

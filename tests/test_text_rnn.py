@@ -196,11 +196,11 @@ def test_draws_follow_the_probabilities():
 
 
 def test_quatrains_number_what_is_frequent_among_the_training_poems():
-    poems, cut, rows, ids = text_rnn.quatrains(np.random.default_rng(0), frequent=50)
+    poems, cut, rows, ids = text_rnn.quatrains(np.random.default_rng(0))
     assert rows.shape == (len(poems), 25) and cut == int(0.9 * len(poems))
     assert {len(poem) for poem in poems} == {24} and not rows[:, 0].any()
     counts = Counter("".join(poems[:cut]))
-    assert sorted(ids.values()) == list(range(2, 52))
+    assert sorted(ids.values()) == list(range(2, 1002))
     rare = max(count for character, count in counts.items() if character not in ids)
     assert min(counts[character] for character in ids) >= rare
     shown = {i: character for character, i in ids.items()}
