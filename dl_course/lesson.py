@@ -136,7 +136,7 @@ def claim(name, value, *, at_least=None, at_most=None, equals=None, tolerance=No
     Prints one line, such as `✓ CNN test accuracy 0.9912, claimed ≥ 0.99`, or with ✗ if the
     value lies outside (or is NaN). So you can change a number and go on. Where the course
     is tested (`DL_COURSE_STRICT=1`) a claim that fails raises ClaimError instead. If
-    `DL_COURSE_CLAIMS` names a file, a line of JSON is added to it: name, value, bounds, held.
+    `DL_COURSE_CLAIMS` names a file, it gets a line of JSON: name, value, bounds, held.
 
     Returns whether the claim held. Raises ValueError if no bound is given.
     """

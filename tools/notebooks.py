@@ -294,7 +294,8 @@ if _sys.platform == "win32":
     print(sum(_me.cpu_times()[:4]), _me.memory_info().peak_wset)
 else:
     import resource as _resource
-    _all = [_resource.getrusage(who) for who in (_resource.RUSAGE_SELF, _resource.RUSAGE_CHILDREN)]
+    _who = _resource.RUSAGE_SELF, _resource.RUSAGE_CHILDREN
+    _all = [_resource.getrusage(one) for one in _who]
     _unit = 1 if _sys.platform == "darwin" else 1024
     print(sum(u.ru_utime + u.ru_stime for u in _all), _all[0].ru_maxrss * _unit)
 """
@@ -340,7 +341,7 @@ def imported(code):
 
 
 def fingerprint(notebook):
-    """What outputs depend on: the code cells but set-up, and the made modules they import."""
+    """What outputs depend on: code cells (not set-up) and the made modules they import."""
     code = [
         cell.source
         for cell in notebook.cells

@@ -45,7 +45,8 @@ of them exist, so they have numbers here and not names: what counts is the mista
 row says what a tutorial says or does, in our words, what is wrong with it, what is right,
 and where in this course you find it. **Shown** means made again in a few lines of code,
 run, and mended. **Tabled** means a row in a table of the chapter. **Told** means that the
-chapter teaches what is right. **Left out** comes with the reason. A few rows confirm what is right, so that nobody "mends" it.
+chapter teaches what is right. **Left out** comes with the reason. A few rows confirm
+what is right, so that nobody "mends" it.
 """
 COVERAGE = """\
 # Coverage: where each topic is taught

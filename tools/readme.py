@@ -39,8 +39,8 @@ def table():
         [
             *lines,
             "",
-            f"All of them together take at most {total} CPU seconds. With JAX beneath Keras "
-            f"(`make jax`) these run, too: {jax}.",
+            f"All of them together take at most {total} CPU seconds. With JAX beneath "
+            f"Keras (`make jax`) these run, too: {jax}.",
         ]
     )
 
