@@ -27,11 +27,11 @@ from matplotlib.figure import Figure
 from matplotlib.path import Path
 
 from dl_course.layout import FONT, SIDES, SMALL, Box, Layout
-from dl_course.plots import BLACK, BLUE, ORANGE, RED
+from dl_course.plots import BLACK, BLUE, GREEN, RED
 
 GAP = 0.36  # inches from box to box, where no label needs more
 MAX_WIDTH = 5.8  # wider, labels would fall below 8 pixels where a figure is 390 wide
-COLORS = {"operation": BLUE, "parameter": ORANGE, "loss": RED}  # the other kinds: black
+COLORS = {"operation": BLUE, "parameter": GREEN, "loss": RED}  # the other kinds: black
 
 
 class Diagram:
@@ -144,7 +144,7 @@ def painted(layout):
     for (a, sign, b, *_, color), line in zip(layout.arrows, layout.lines, strict=True):
         paint_arrow(axes, f"arrow {a} {sign} {b}", line, sign, color)
     for name, box in layout.boxes.items():
-        fill = [1 - 0.18 * (1 - c) for c in to_rgb(box.color)]
+        fill = [1 - 0.22 * (1 - c) for c in to_rgb(box.color)]
         fill = "white" if box.color == BLACK else fill
         for shape in shapes(box):
             shape.set(ec=box.color, fc=fill, lw=1.4, gid=f"box {name}")
@@ -156,12 +156,14 @@ def painted(layout):
 
 
 def write(axes, text, center, size, color, gid):
-    color = [0.75 * c for c in to_rgb(color)]  # thin letters need more contrast
+    """A text around its center, darker than its color."""
+    color = [0.65 * c for c in to_rgb(color)]  # thin letters need more contrast
     middle = {"ha": "center", "va": "center"}
     axes.text(*center, text, fontsize=size, color=color, gid=gid, **middle)
 
 
 def paint_arrow(axes, gid, line, sign, color):
+    """A rounded line, and a head unless its sign is "--"."""
     ahead = (line[-1] - line[-2]) / np.hypot(*(line[-1] - line[-2]))
     shaft = line.copy()
     if sign != "--":
@@ -186,6 +188,7 @@ def rounded(points):
 
 
 def rounded_box(low, width, height, **style):
+    """A rectangle with round corners."""
     return patches.FancyBboxPatch(
         low, width, height, "round,pad=0,rounding_size=0.1", **style
     )

@@ -41,12 +41,13 @@ class Box:
         The offset from the middle of the side is a share of half the side.
         """
         for axis, sign in [SIDES[side]] if side else SIDES.values():
-            room, tip = self.half[1 - axis] - 0.06, self.half[1] / 2
+            half, tip = self.half[1 - axis], self.half[1] / 2
+            room = max(half / 2, half - 0.06)
             if self.kind in ("circle", "loss"):
                 room = self.half[0] - tip if self.kind == "loss" and axis else tip * 1.2
             for line in {*self.lines(1 - axis), *other.lines(1 - axis)}:
                 offset, reach = abs(line - self.center[1 - axis]), self.half[axis]
-                if offset > room:
+                if offset > room + 1e-9:
                     continue
                 if self.kind == "circle":
                     reach = np.sqrt(reach**2 - offset**2)
@@ -55,7 +56,7 @@ class Box:
                 points = np.full((2, 2), line)
                 points[0, axis] = self.center[axis] + sign * reach
                 points[1, axis] = self.center[axis] + sign * (self.half[axis] + LANE)
-                yield *points, offset / self.half[1 - axis]
+                yield *points, offset / half
 
 
 class Layout:
@@ -86,10 +87,13 @@ class Layout:
         alike = {}
         for name, box in self.boxes.items():
             w, h = self.size(box.label, FONT)
-            wide = {"note": 0.1, "loss": 0.4 + h / 4}.get(box.kind, 0.22)
-            box.half = np.array([w + wide, max(0.3, h + 0.14)]) / 2
+            box.half = np.array([w + 0.22, max(0.3, h + 0.14)]) / 2
             if box.kind == "circle":
                 box.half = np.full(2, max(0.15, np.hypot(w, h) / 2 + 0.02))
+            elif box.kind == "note":
+                box.half = np.array([w, h]) / 2 + 0.06
+            elif box.kind == "loss":
+                box.half[0] += 0.09 + h / 8
             free = name if box.kind in ("circle", "note") else None
             alike.setdefault((box.kind, box.cells[0], free), []).append(box)
         for column in alike.values():  # boxes of one kind and column are equally wide
@@ -218,6 +222,10 @@ class Layout:
     def settle(self):
         """Find places for titles and labels that touch nothing, or call them homeless."""
         taken = [box.corners(0.02) for box in self.boxes.values()]
+        for line in self.lines:  # heads of arrows
+            back = line[-2] - line[-1]
+            middle = line[-1] + 0.06 * back / np.hypot(*back)
+            taken.append(middle + np.array([[-0.08], [0.08]]))
         lines = [Path(line) for line in (*self.lines, *(ring for ring, *_ in self.frames))]
         wanted = [(title, color, within, ring) for ring, title, color in self.frames]
         for (*_, label, _, _, _, color), line in zip(self.arrows, self.lines, strict=True):

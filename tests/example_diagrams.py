@@ -65,7 +65,7 @@ def two_players():
         lossG    lossD
     """)
     d.data(noise="noise", fake="drawn images", real="real images")
-    d.operation(color=plots.GREEN, G="generator G")
+    d.operation(color=plots.PURPLE, G="generator G")
     d.operation(D="discriminator D")
     d.loss(lossG="G's loss:\ndrawn → 1", lossD="D's loss:\nreal → 1,\ndrawn → 0")
     d.arrow("noise -> G -> fake -> D", "(batch, 100)", "(batch, 28, 28, 1)")
@@ -142,10 +142,11 @@ def data_split():
 
 
 def message_passing():
-    """A node hears its neighbors, and theirs one step later."""
+    """In one step a node hears its neighbors only; what a says reaches e in two."""
     d = Diagram("""
-        a   .   b   .
-        .   c   .   d
+        a   .   .   b
+        .   c   .   .
+        .   .   .   d
         e   .   .   .
     """)
     d.circle(a="a", b="b", d="d", e="e")
