@@ -7,7 +7,7 @@ import nbformat
 import pytest
 from nbformat.v4 import new_code_cell, new_notebook, new_output
 
-from tools import course, lab, notebooks
+from tools import course, notebooks
 
 MANIFEST = """
 [course]
@@ -158,43 +158,6 @@ def test_a_page_has_its_alt_texts(small_course):
     )
     notebook = new_notebook(cells=[new_code_cell("x", outputs=[picture])])
     assert 'alt="A line that rises."' in course.page(notebook, small_course[0])
-
-
-# ---------------------------------------------------------------- lab
-
-
-@pytest.fixture
-def folders(tmp_path):
-    (tmp_path / "notebooks").mkdir()
-    (tmp_path / "notebooks" / "01.ipynb").write_text("first", "utf-8")
-    return tmp_path / "notebooks" / "01.ipynb", tmp_path / "work" / "01.ipynb"
-
-
-def test_copies_are_made_once_and_a_learners_changes_are_never_touched(folders):
-    original, copy = folders
-
-    def copied():
-        return lab.copy_notebooks(original.parent, copy.parent)["01.ipynb"]
-
-    assert copied() == "new" and copy.read_text("utf-8") == "first"
-    assert copied() == "kept"
-    original.write_text("second", "utf-8")
-    assert copied() == "updated" and copy.read_text("utf-8") == "second"
-    copy.write_text("mine", "utf-8")
-    assert copied() == "kept" and copy.read_text("utf-8") == "mine"
-    original.write_text("third", "utf-8")
-    assert copied() == "kept, the course has a newer version"
-    assert copy.read_text("utf-8") == "mine"
-    copy.unlink()
-    assert copied() == "new" and copy.read_text("utf-8") == "third"
-
-
-def test_a_copy_without_a_record_is_the_learners(folders):
-    original, copy = folders
-    copy.parent.mkdir()
-    copy.write_text("mine", "utf-8")
-    done = lab.copy_notebooks(original.parent, copy.parent)
-    assert done["01.ipynb"].startswith("kept") and copy.read_text("utf-8") == "mine"
 
 
 # ---------------------------------------------------------------- make
