@@ -488,7 +488,7 @@ def test_E155_the_second_argument_of_a_loss_is_the_drawing():
     chain.evaluate(x, x, verbose=0)
     assert tuple(seen[0])[1:] == (28, 28, 1)  # no code, (4,), comes in
     chain.compile(loss=lambda x, z: ops.mean((x - decoder(z)) ** 2))
-    with pytest.raises(ValueError, match="(?i)expected shape"):
+    with pytest.raises(ValueError, match="Expected shape"):
         chain.evaluate(x, x, verbose=0)
 
 
