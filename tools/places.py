@@ -220,8 +220,7 @@ def entry(number, row, here):
     return [
         f"**{number}** · {tutorial(row)}",
         "",
-        f"{row['said']}.",
-        "",
+        f"- Said or done: {row['said']}.",
         f"- In fact: {row['fact']}.",
         f"- Right: {row['right']}.",
         *ends,
