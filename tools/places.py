@@ -203,7 +203,7 @@ def line_of(cells):
 def tutorial(row):
     """Which one, and the words there: the beginning of an entry."""
     number = list(TUTORIALS).index(row["document"]) + 1
-    return f"tutorial {number}: `{row.get('quote', '?')}`"
+    return f"tutorial {number}: `{row['quote']}`"
 
 
 def entry(number, row, here):
