@@ -469,7 +469,7 @@ claim("1000 real digits / 5000 real digits", few[1000] / few[5000], at_least=2)
 # | | Said | In fact | Right |
 # |---|---|---|---|
 # | E111 | "Radford, Metz & Chintala, ICML 32, 48–56" | the work is real, the place is not | Radford et al. (2016), ICLR |
-# | E137 | GANs and VAEs are more efficient training methods | they are families of generative models, and GANs are harder to train than most | efficient training: better optimizers, mixed precision, distillation |
+# | E137 | GANs and VAEs are more efficient training methods | they are families of generative models, and GANs are harder to train than most | efficient training: better optimizers, mixed precision, fine-tuning of a few weights |
 
 # %% [markdown]
 # ## Exercises

@@ -393,7 +393,7 @@ claim("weights differ by up to", np.abs(first - second).max(), at_least=0.1)
 #
 # |Row|Said|In fact|Right|
 # |-|-|-|-|
-# |E181|adds $pos$, undefined|learned, or sines and cosines|section 1; chapter 09|
+# |E181|adds $pos$, not saying how it is made|learned, or sines and cosines|section 1; chapter 09|
 # |E098|names four authors|there are eight|Vaswani et al. (2017)|
 
 # %% [markdown]

@@ -499,7 +499,8 @@ plots.show(figure, alt="Bars: adapted statistics bring most of the accuracy back
 #
 # One tutorial says that self-supervised learning learns from the machine's own
 # outputs. That is something else: **self-training**, our section 2. Another tutorial
-# feeds it with "semi-supervised data", which do not exist. Take the first one at its
+# feeds it with "semi-supervised data"; but that is a way to learn, not a kind of data.
+# Take the first one at its
 # word, without a single label: an untrained network names the pool, and learns those
 # names.
 #
@@ -577,7 +578,6 @@ claim("explained, unseen digits", 1 - error / spread, at_least=0.3)
 #
 # |Row|Said|In fact|Right|
 # |-|-|-|-|
-# |E216|semi-supervised: partly labeled data|true, but what is the rest for?|section 2: it shows where the clusters are|
 # |E112|"Ganin, D."|another initial, other pages|Ganin, Y., & Lempitsky, V. (2015), pages 1180–1189|
 # |E108|Bengio, Courville and Vincent in *Foundations and Trends*|another journal|*IEEE TPAMI* (Bengio et al., 2013)|
 

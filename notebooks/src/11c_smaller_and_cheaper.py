@@ -496,7 +496,7 @@ claim("prefetch: share of the time", ahead / in_turn, at_most=0.9)
 # |---|---|---|---|
 # | E053 | much compute is needed because much is computed; more of it improves a model | circular | count it: section 1; returns diminish |
 # | E054 | memory holds the model, storage the data | in training, activations, gradients and the optimizer fill the memory | section 1's four entries |
-# | E211 | sustainability is adapting to scenarios; standards are standards | it is energy and carbon; standards are file formats | section 6; SavedModel and ONNX, chapter 11f |
+# | E211 | sustainability is being ready for changing uses | it is energy and carbon | section 6 |
 
 # %% [markdown]
 # ## Exercises

@@ -538,8 +538,8 @@ plots.show(figure, alt="The same digit twice.")
 # %% [markdown]
 # ## Where the tutorials go wrong
 #
-# **"Security is protecting user data from leaks" (E210).** That is privacy, one
-# part. In sections 1 and 2 nothing leaked. And one may attack what a network is
+# **"Security is protecting user data from leaks" (E210).** That is confidentiality,
+# one part. In sections 1 and 2 nothing leaked. And one may attack what a network is
 # *taught*. Put a black square into a corner of 200 of 10,000 training pictures, and
 # call all of them 7 (Gu et al., 2019).
 #
@@ -593,7 +593,7 @@ claim("rate 10: accuracy", privacy.accuracy(x_test, y_test, hasty), at_most=0.2)
 # %% [markdown]
 # | | Said | In fact | Right |
 # |---|---|---|---|
-# | E210 | security is protection from leaks | leaks are privacy; attacks on inputs, training data and updates are left out | sections 1 to 5; Szegedy et al. (2014), Shokri et al. (2017), Abadi et al. (2016) |
+# | E210 | security is protection from leaks | that is one part, confidentiality; attacks on inputs, training data and updates are left out | sections 1 to 5; Szegedy et al. (2014), Gu et al. (2019), Shokri et al. (2017) |
 # | E057 | "unstable" | three different things | stable formulas; smaller rates and several seeds; adversarial training |
 
 # %% [markdown]
