@@ -1,18 +1,17 @@
-"""Keep the README's chapter table and picture as the manifest and chapter 01 have them.
+"""Keep the README's chapter table and picture as the manifest and the notebooks have them.
 
 python -m tools.readme
 """
 
-import base64
 import re
 
 import nbformat
 
+from tools import picture
 from tools.course import claims_of
 from tools.notebooks import NOTEBOOKS, ROOT, manifest, stem
 
 README = ROOT / "README.md"
-PICTURE = NOTEBOOKS / "opening.png"
 
 
 def with_table(readme):
@@ -36,20 +35,11 @@ def with_table(readme):
     return marked.sub(lambda m: m[1] + "\n".join(lines) + "\n" + m[2], readme)
 
 
-def opening_picture():
-    """The PNG that chapter 01 opens with: its first figure."""
-    notebook = nbformat.read(NOTEBOOKS / f"{stem(manifest()[1][0])}.ipynb", as_version=4)
-    for cell in notebook.cells:
-        for output in cell.get("outputs", []):
-            if "image/png" in output.get("data", {}):
-                return base64.b64decode(output.data["image/png"])
-    raise ValueError("chapter 01: expected a figure among its outputs, found none")
-
-
 def main():
     text = README.read_text("utf-8")
-    README.write_text(with_table(text), "utf-8", newline="\n")
-    PICTURE.write_bytes(opening_picture())
+    text = picture.with_picture(with_table(text))
+    README.write_text(text, "utf-8", newline="\n")
+    picture.write()
     print("README.md: table and picture are up to date")
 
 
