@@ -4,7 +4,7 @@
 #   LATEST=1              newest versions instead of the pins, when .venv is made
 #   WORKERS=2             test processes (0: one after the other, as a GPU needs)
 #   SEED=3                `make course` and `make jax` with other seeds
-#   CHAPTERS="01 05"      only these, for course, jax and notebooks
+#   CHAPTERS="01 05"      only these, for course, jax, notebooks, seeds and sabotage
 #   ARGS=--short          `make bench` in 10 minutes
 
 CHOOSE = import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))
@@ -16,9 +16,10 @@ WORKERS ?= 2
 SEED ?= 0
 JAX ?= jax==0.10.2
 CHAPTERS ?=
+N ?= 20
 READY = .venv/ready
 
-.PHONY: help setup lab test lint course jax notebooks handout bench pins clean
+.PHONY: help setup lab test lint course jax notebooks seeds sabotage publish handout bench pins clean
 
 help:  ## show this
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "%-11s %s\n", $$1, $$2}' Makefile
@@ -59,9 +60,19 @@ jax: $(READY)  ## the chapters whose claims also hold with JAX beneath Keras
 	@DL_COURSE_SEED=$(SEED) $(RUN) -m tools.course --jax $(CHAPTERS)
 
 notebooks: $(READY)  ## make notebooks/*.ipynb from notebooks/src
+	@$(RUN) -m tools.chapters
 	@$(RUN) -m tools.notebooks $(CHAPTERS) $(ARGS)
 	@$(RUN) -m tools.readme
 	@$(RUN) -m tools.places
+
+seeds: $(READY)  ## each claim of CHAPTERS with N=20 seeds: how far from its bound?
+	@$(RUN) -m tools.seeds $(CHAPTERS) --runs $(N) $(ARGS)
+
+sabotage: $(READY)  ## the ideas of CHAPTERS switched off: do their claims notice?
+	@$(RUN) -m tools.sabotage $(CHAPTERS) $(ARGS)
+
+publish: $(READY)  ## REPO=owner/name TAG=v2.0.0: where notebooks may install from
+	@$(RUN) -m tools.publish $(or $(REPO),--not) $(TAG)
 
 handout: $(READY)  ## notebooks without solutions, in build/handout
 	@$(RUN) -m tools.notebooks --handout $(CHAPTERS)

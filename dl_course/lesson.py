@@ -1,7 +1,7 @@
 """What turns a notebook into a lesson: seeds, claims, checks, revealed sources.
 
 - `seed(n)` makes a run repeatable; `DL_COURSE_SEED` shifts it, to try claims on others.
-- `claim(...)` states a fact and fails if it does not hold.
+- `claim(...)` states a fact and checks it; `report(...)` prints what was measured.
 - `check("01.2", answer)` gives feedback on an exercise.
 - `reveal(f)` shows the source of a function where it is taught.
 - `progress`, `progress_bar` show that a long cell is alive, and leave no trace.
@@ -9,6 +9,7 @@
 
 import contextlib
 import inspect
+import json
 import logging
 import math
 import os
@@ -56,10 +57,34 @@ def _import_keras():
     """Import Keras without TensorFlow's log lines and advice (errors still show)."""
     if "keras" not in sys.modules:
         os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-        with _no_c_stderr():
-            import keras  # noqa: F401
+        try:
+            with _no_c_stderr():
+                import keras
+        except ImportError as error:
+            name = os.environ.get("KERAS_BACKEND", "that of ~/.keras/keras.json")
+            raise ImportError(
+                f"Keras cannot start with the backend {name}: {error}. Set "
+                "KERAS_BACKEND=tensorflow before the kernel starts, or use `make lab`."
+            ) from error
+        _check_settings(keras)
         logging.getLogger("tensorflow").setLevel(logging.ERROR)
     return sys.modules["keras"]
+
+
+def _check_settings(keras):
+    """Say what a learner's own Keras settings (~/.keras/keras.json) would change."""
+    backend = keras.backend.backend()
+    if backend not in ("tensorflow", "jax"):
+        _print(
+            f"Keras runs on {backend} here, with which the course was not tested: set "
+            "KERAS_BACKEND=tensorflow before the kernel starts."
+        )
+    if keras.config.image_data_format() != "channels_last":
+        keras.config.set_image_data_format("channels_last")
+        _print("Keras was set to channels_first: for this notebook it is channels_last.")
+    if keras.config.floatx() != "float32":
+        keras.config.set_floatx("float32")
+        _print("Keras was set to another precision: for this notebook it is float32.")
 
 
 @contextlib.contextmanager
@@ -96,7 +121,7 @@ def _prepare_gpu():
     tf.config.experimental.enable_op_determinism()
 
 
-# ---------------------------------------------------------------- claims
+# ---------------------------------------------------------------- claims and reports
 
 
 def claim(name, value, *, at_least=None, at_most=None, equals=None, tolerance=None):
@@ -108,24 +133,78 @@ def claim(name, value, *, at_least=None, at_most=None, equals=None, tolerance=No
         at_least, at_most: the interval that the number must lie in; one side is enough.
         equals, tolerance: the number must lie within `equals ± tolerance`.
 
-    Prints one line, such as `✓ CNN test accuracy 0.9912, claimed ≥ 0.99`.
-    Raises ClaimError if the value is outside (or NaN), ValueError if no bound is given.
+    Prints one line, such as `✓ CNN test accuracy 0.9912, claimed ≥ 0.99`, or with ✗ if the
+    value lies outside (or is NaN). So you can change a number and go on. Where the course
+    is tested (`DL_COURSE_STRICT=1`) a claim that fails raises ClaimError instead. If
+    `DL_COURSE_CLAIMS` names a file, it gets a line of JSON: name, value, bounds, held.
+
+    Returns whether the claim held. Raises ValueError if no bound is given.
     """
     if isinstance(value, bool) or type(value).__name__ == "bool":  # NumPy's bool too
         if (at_least, at_most, equals, tolerance) != (None,) * 4:
             raise ValueError(
                 f"value: expected a number when a bound is given, got {value!r}"
             )
-        if not value:
-            raise ClaimError(f"✗ {name}: claimed, but not so")
-        print(f"✓ {name}")
+        value, low, high, held = bool(value), None, None, bool(value)
+        line = name if held else f"{name}: claimed, but not so"
+    else:
+        value = float(value)
+        low, high, words = _interval(at_least, at_most, equals, tolerance)
+        held = low <= value <= high  # NaN is outside
+        line = f"{name} {_short(value)}, claimed {words}"
+    _record(name, value, low, high, held)
+    line = f"{'✓' if held else '✗'} {line}"
+    if not held and os.environ.get("DL_COURSE_STRICT") == "1":
+        raise ClaimError(line)
+    _print(line)
+    return held
+
+
+def report(name, *values):
+    """Print measured numbers under a name, such as `→ test accuracy: 0.9912`.
+
+    Args:
+        name: what was measured, in words, without a colon.
+        values: numbers or arrays of them; floats are shown with four digits.
+
+    The numbers differ a little between machines. Tests know these lines and compare the
+    name alone: what must hold about the numbers is claimed.
+    """
+    if ":" in name:
+        raise ValueError(f"name: expected words without a colon, got {name!r}")
+    if not values:
+        raise ValueError("values: expected at least one number, got none")
+    shown = [_short(number) for value in values for number in _flat(value)]
+    _print(f"→ {name}: {', '.join(shown)}")
+
+
+def _flat(value):
+    if hasattr(value, "numpy"):  # a tensor
+        value = value.numpy()
+    if hasattr(value, "tolist"):  # an array, or NumPy's own number
+        value = value.tolist()
+    if isinstance(value, list | tuple):
+        return [number for one in value for number in _flat(one)]
+    return [value]
+
+
+def _print(line):
+    """Print, and do without the signs where the terminal has none for them."""
+    try:
+        print(line)
+    except UnicodeEncodeError:
+        print(line.encode("ascii", "replace").decode())
+
+
+def _record(name, value, low, high, held):
+    path = os.environ.get("DL_COURSE_CLAIMS")
+    if not path:
         return
-    value = float(value)
-    low, high, words = _interval(at_least, at_most, equals, tolerance)
-    line = f"{name} {_short(value)}, claimed {words}"
-    if not low <= value <= high:  # also catches NaN
-        raise ClaimError(f"✗ {line}")
-    print(f"✓ {line}")
+    bounds = [b if b is not None and math.isfinite(b) else None for b in (low, high)]
+    number = value if isinstance(value, bool) or math.isfinite(value) else str(value)
+    row = {"name": name, "value": number, "at_least": bounds[0], "at_most": bounds[1]}
+    with open(path, "a", encoding="utf-8") as file:
+        file.write(json.dumps({**row, "held": held}, ensure_ascii=False) + "\n")
 
 
 def _interval(at_least, at_most, equals, tolerance):
@@ -155,6 +234,8 @@ def _interval(at_least, at_most, equals, tolerance):
 
 
 def _short(value):
+    if isinstance(value, int | str):
+        return str(value)
     return f"{value:.4g}" if abs(value) < 1e-2 or abs(value) >= 1 else f"{value:.4f}"
 
 

@@ -6,8 +6,9 @@ from functools import cache
 import pytest
 
 from tools import places
+from tools.notebooks import manifest
 
-ERRATA, COVERAGE = places.rows("errata.toml"), places.rows("coverage.toml")
+ERRATA, COVERAGE = places.rows("errata"), places.rows("topics")
 
 
 @cache
@@ -38,8 +39,11 @@ def all_places():
 
 
 def test_each_mistake_and_each_topic_has_one_row():
-    assert list(ERRATA) == [f"E{i:03}" for i in range(1, 226)]
-    assert list(COVERAGE) == [f"C{i:03}" for i in range(1, 117)]
+    assert sorted(ERRATA) == [f"E{i:03}" for i in range(1, 226)]
+    assert sorted(COVERAGE) == [f"C{i:03}" for i in range(1, 117)]
+    for kind, all_rows in (("errata", ERRATA), ("topics", COVERAGE)):
+        counts = [len(chapter.get(kind, {})) for chapter in manifest()[1]]
+        assert sum(counts) == len(all_rows), "a number stands in two chapters"
 
 
 def test_rows_are_complete():
@@ -48,10 +52,10 @@ def test_rows_are_complete():
         needed = {"document", "said", "fact", "right", "how", "chapter"} | place
         assert set(row) - {"see"} == needed, number
         assert row["document"] in places.TUTORIALS, number
-        assert row["how"] in ("shown", "tabled", "left out"), number
+        assert row["how"] in places.HOW, number
         assert row["chapter"] in places.sources(), number
     for number, row in COVERAGE.items():
-        assert set(row) == {"topic", "where", "shown"} and row["where"], number
+        assert set(row) == {"topic", "where", "shown", "chapter"} and row["where"], number
 
 
 def test_words_fit_into_a_table():
@@ -73,14 +77,20 @@ def test_every_place_is_a_heading():
         assert heading in places.sections(chapter), f"{number}: no heading {place!r}"
 
 
-def test_what_is_shown_or_tabled_has_its_number_there():
-    missing = set()
+def test_what_is_shown_has_a_tagged_cell_and_what_is_tabled_its_number_there():
     for number, row in ERRATA.items():
-        if row["how"] != "left out":
-            kind = {"shown": "text", "tabled": "table"}[row["how"]]
-            if kind not in numbers_in(row["chapter"], row["section"]).get(number, ()):
-                missing.add(number)
-    assert not missing
+        if row["how"] == "shown":
+            assert row["section"] in places.tagged(row["chapter"]).get(number, ()), number
+        elif row["how"] == "tabled":
+            where = numbers_in(row["chapter"], row["section"])
+            assert "table" in where.get(number, ()), number
+
+
+def test_every_tag_is_a_row_that_is_shown_there():
+    for chapter in places.sources():
+        for number in places.tagged(chapter):
+            assert ERRATA[number]["how"] == "shown", number
+            assert ERRATA[number]["chapter"] == chapter, number
 
 
 def test_every_number_in_a_notebook_is_a_row_that_is_not_left_out():
@@ -95,13 +105,17 @@ def test_every_number_in_a_notebook_is_a_row_that_is_not_left_out():
 
 
 @pytest.mark.parametrize(
-    "name, make", [("errata", places.errata_page), ("coverage", places.coverage_page)]
+    "name, kind, make",
+    [
+        ("errata", "errata", places.errata_page),
+        ("coverage", "topics", places.coverage_page),
+    ],
 )
-def test_pages_are_what_the_files_make(name, make):
+def test_pages_are_what_the_files_make(name, kind, make):
     stored = (places.DOCS / f"{name}.md").read_text("utf-8")
     assert stored == make(), "run `make notebooks`"
     entries = re.findall(r"^\| ([EC]\d{3}) \|", stored, re.MULTILINE)
-    assert sorted(entries) == list(places.rows(f"{name}.toml"))
+    assert sorted(entries) == sorted(places.rows(kind))
     ends = {
         (stem, places.anchor(heading))
         for chapter, stem in places.sources().items()
@@ -110,6 +124,18 @@ def test_pages_are_what_the_files_make(name, make):
     links = re.findall(r"\]\(\.\./notebooks/(\w+)\.ipynb#(\S+)\)[,;| ]", stored)
     assert set(links) <= ends
     assert len(links) == stored.count("](../notebooks/")
+
+
+def test_a_tag_belongs_to_the_headings_over_its_cell(tmp_path, monkeypatch):
+    source = (
+        '# %% [markdown]\n# ## One\n# ### Two\n\n# %% tags=["E001", "figure"]\n1\n\n'
+        '# %% [markdown]\n# ## Three\n\n# %% tags=["E002"]\n2\n'
+    )
+    (tmp_path / "src").mkdir()
+    (tmp_path / "src" / "01_x.py").write_text(source, "utf-8")
+    monkeypatch.setattr(places, "sources", lambda: {"x": "01_x"})
+    monkeypatch.setattr(places, "NOTEBOOKS", tmp_path)
+    assert places.tagged("x") == {"E001": {"One", "Two"}, "E002": {"Three"}}
 
 
 def test_anchors_are_those_of_jupyter():

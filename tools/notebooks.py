@@ -1,4 +1,4 @@
-"""Make notebooks/*.ipynb from notebooks/src/*.py and the manifest; execute what changed.
+"""Make notebooks/*.ipynb from notebooks/src/*.py and their manifests; execute what changed.
 
     python -m tools.notebooks             write all, execute those whose code changed
     python -m tools.notebooks 05 --all    write and execute chapter 05 in any case
@@ -9,9 +9,12 @@ outputs stay as long as the code that made them does.
 """
 
 import argparse
+import ast
 import hashlib
+import json
 import os
 import re
+import tempfile
 import time
 import tomllib
 from pathlib import Path
@@ -22,8 +25,12 @@ from nbclient import NotebookClient
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
 from tqdm import tqdm
 
+from tools.files import forgive_stdout, lock, write_atomically
+
 ROOT = Path(__file__).resolve().parents[1]
 NOTEBOOKS = ROOT / "notebooks"
+PACKAGE = ROOT / "dl_course"
+MADE = "Made from notebooks/src/"  # in the first line of a module that a chapter makes
 ANSI = re.compile(r"\x1b\[[0-9;]*m")
 
 
@@ -31,14 +38,27 @@ ANSI = re.compile(r"\x1b\[[0-9;]*m")
 
 
 def manifest():
-    """(course, chapters, references) out of chapters.toml and references.toml."""
-    content = tomllib.loads((NOTEBOOKS / "chapters.toml").read_text("utf-8"))
+    """(course, chapters, references): what the TOML files of notebooks/ say.
+
+    A chapter is the content of src/NN_name.toml, with `number` and `name` from the file's
+    name; chapters are in the order of their numbers.
+    """
+    course = tomllib.loads((NOTEBOOKS / "course.toml").read_text("utf-8"))
     references = tomllib.loads((NOTEBOOKS / "references.toml").read_text("utf-8"))
-    return content["course"], content["chapter"], references
+    chapters = []
+    for path in sorted((NOTEBOOKS / "src").glob("[0-9]*.toml")):
+        number, _, name = path.stem.partition("_")
+        content = tomllib.loads(path.read_text("utf-8"))
+        chapters.append({"number": number, "name": name, **content})
+    return course, chapters, references
 
 
 def stem(chapter):
     return f"{chapter['number']}_{chapter['name']}"
+
+
+def source_path(chapter):
+    return NOTEBOOKS / "src" / f"{stem(chapter)}.py"
 
 
 def chapters_named(numbers):
@@ -53,26 +73,48 @@ def chapters_named(numbers):
 
 # ---------------------------------------------------------------- building
 
+INSTALL = """\
+if "google.colab" in sys.modules and not importlib.util.find_spec("dl_course"):
+    %pip install -q --no-deps "git+https://github.com/{repository}@{tag}"{packages}
+"""
 SET_UP = """\
-try:
-    import dl_course
-except ModuleNotFoundError:  # on Colab: install the course's package, once
-    %pip install -q --no-deps "git+https://github.com/{repository}@{branch}"{packages}
+import importlib.util
+import sys
+
+{install}\
+if not importlib.util.find_spec("dl_course"):
+    raise ImportError("dl_course is missing. {get}")
+
+import dl_course
+
+if not hasattr(dl_course, "COURSE"):  # another package has this name, too
+    raise ImportError(f"{{dl_course.__file__}} is not this course's package. {get}")
 
 import matplotlib.pyplot as plt
 import numpy as np
 
 from dl_course import plots
-from dl_course.lesson import check, claim, progress, progress_bar, reveal, seed
+from dl_course.lesson import check, claim, progress, progress_bar, report, reveal, seed
 
 seed(0)
 plots.use_style()"""
+GET = "It comes with the course: get its folder, and open this notebook with `make lab`."
+FOLDED = {  # tag of a cell: the title that stands in place of its code
+    "setup": "Set-up",
+    "solution": "Solution",
+    "claims": "What is claimed, and checked",
+    "figure": "Drawing",
+}
 
 
-def build(chapter, handout=False):
-    """The notebook of a chapter, without outputs; for a handout without solutions."""
-    source = jupytext.read(NOTEBOOKS / "src" / f"{stem(chapter)}.py", fmt="py:percent")
-    cells = [*first_cells(chapter), *source.cells, *last_cells(chapter)]
+def build(chapter, handout=False, source=None):
+    """The notebook of a chapter, without outputs; for a handout without solutions.
+
+    `source`: the text of the chapter's .py, if not the one that is stored.
+    """
+    source = source_path(chapter).read_text("utf-8") if source is None else source
+    middle = jupytext.reads(source, fmt="py:percent").cells
+    cells = [*first_cells(chapter), *middle, *last_cells(chapter)]
     if handout:
         cells = [cell for cell in cells if "solution" not in tags(cell)]
     notebook = new_notebook(cells=[finish(cell) for cell in cells])
@@ -94,13 +136,16 @@ def build(chapter, handout=False):
 
 
 def finish(cell):
-    """Fold solutions, in JupyterLab and in Colab."""
+    """Fold what is not read first, in JupyterLab and in Colab."""
     cell.metadata.pop("lines_to_next_cell", None)
-    if "solution" in tags(cell):
-        key = re.search(r'check\("([^"]+)"', cell.source)
-        cell.source = f"# @title Solution {key[1] if key else ''}\n{cell.source}"
-        cell.metadata["cellView"] = "form"
-        cell.metadata["jupyter"] = {"source_hidden": True}
+    for tag in tags(cell):
+        if tag in FOLDED:
+            key = re.search(r'check\("([^"]+)"', cell.source) if tag == "solution" else None
+            title = f"{FOLDED[tag]} {key[1]}" if key else FOLDED[tag]
+            cell.source = f"# @title {title}\n{cell.source}"
+            cell.metadata["cellView"] = "form"
+            cell.metadata["jupyter"] = {"source_hidden": True}
+            break
     return cell
 
 
@@ -108,13 +153,36 @@ def tags(cell):
     return cell.metadata.get("tags", [])
 
 
-def first_cells(chapter):
+def colab_link(chapter):
+    """The address that opens a chapter on Colab; None before the course is published."""
     course = manifest()[0]
-    colab = (
+    if not course["repository"]:
+        return None
+    return (
         f"https://colab.research.google.com/github/{course['repository']}"
-        f"/blob/{course['branch']}/notebooks/{stem(chapter)}.ipynb"
+        f"/blob/{course['tag']}/notebooks/{stem(chapter)}.ipynb"
     )
+
+
+def set_up(chapter):
+    """The source of the set-up cell: it installs on Colab only, and only once published."""
+    course = manifest()[0]
+    packages = "".join(
+        f"\n    %pip install -q {name}" for name in chapter.get("packages", [])
+    )
+    install = INSTALL.format(**course, packages=packages) if course["repository"] else ""
+    return SET_UP.format(install=install, get=GET)
+
+
+def first_cells(chapter):
     objectives = "\n".join(f"- {text}" for text in chapter["objectives"])
+    colab = colab_link(chapter)
+    colab = (
+        f" To use Colab, [open this chapter there]({colab}) and choose "
+        "*File → Save a copy*."
+        if colab
+        else ""
+    )
     title = f"""\
 # {chapter["number"]} · {chapter["title"]}
 
@@ -128,17 +196,12 @@ You will
 
 **You need** {", ".join(chapter["prerequisites"])}.
 **Data**: {", ".join(chapter["data"])}, embedded in the course.
-**Time**: about {chapter["minutes"]} minutes with the exercises; \
-the code itself runs in at most {chapter["seconds"]} seconds on two CPU cores.
+**Time**: about {chapter["minutes"]} minutes with the exercises.
 
-Run the cells from top to bottom. Before a cell under **Predict**, say your guess aloud. \
-To use Colab, [open this chapter there]({colab}) and choose *File → Save a copy*."""
-    packages = "".join(
-        f"\n    %pip install -q {name}" for name in chapter.get("packages", [])
-    )
-    set_up = SET_UP.format(**course, packages=packages)
-    set_up = new_code_cell(set_up, metadata={"tags": ["setup"]})
-    return [new_markdown_cell(title), set_up]
+Run the cells from top to bottom. Before a cell under **Predict**, say your guess aloud.\
+{colab}"""
+    cell = new_code_cell(set_up(chapter), metadata={"tags": ["setup"]})
+    return [new_markdown_cell(title), cell]
 
 
 def last_cells(chapter):
@@ -164,65 +227,134 @@ def last_cells(chapter):
 # ---------------------------------------------------------------- executing
 
 
-def execute(notebook, label, allow_errors=False):
-    """Run all cells in place, in a fresh kernel in notebooks/; return the costs.
+def execute(notebook, label, *, strict=True, until=None, environment=None):
+    """Run the cells in place, in a fresh kernel in notebooks/; return what it took.
 
-    Returns {"seconds": wall time without kernel start, "memory": peak MB of the kernel}.
+    Args:
+        notebook: the notebook; its cells get their outputs.
+        label: what the progress bar shows.
+        strict: a claim that fails, or a cell that raises, ends the run with its error.
+            Otherwise the run goes on.
+        until: stop after the cell that reaches the claim of this name.
+        environment: more variables for the kernel, such as {"DL_COURSE_SEED": "3"}.
+
+    Returns {"seconds": wall time without the kernel's start, "cpu": seconds of CPU time of
+    the kernel and its children, "memory": peak MB of the kernel, "claims": the records that
+    `claim` wrote, in order}.
     """
     client = NotebookClient(
         notebook,
-        timeout=600,
+        timeout=900,
         kernel_name="python3",
         resources={"metadata": {"path": str(NOTEBOOKS)}},
         record_timing=False,
         coalesce_streams=True,
-        allow_errors=allow_errors,
+        allow_errors=not strict,
         extra_arguments=["--log-level=40"],  # no warnings of the kernel itself
     )
-    os.environ["DL_COURSE_QUIET"] = "1"
-    with client.setup_kernel():
-        started = time.monotonic()
-        for i, cell in enumerate(tqdm(notebook.cells, label, unit="cell", leave=False)):
-            client.execute_cell(cell, i)
-        seconds = time.monotonic() - started
-        memory = peak_memory(client)
+    with tempfile.TemporaryDirectory() as folder:
+        record = Path(folder) / "claims"
+        variables = {
+            **os.environ,
+            "DL_COURSE_QUIET": "1",
+            "DL_COURSE_CLAIMS": str(record),
+            "DL_COURSE_STRICT": str(int(strict)),
+            **(environment or {}),
+        }
+        with client.setup_kernel(env=variables):
+            started = time.monotonic()
+            for i, cell in enumerate(tqdm(notebook.cells, label, unit="cell", leave=False)):
+                client.execute_cell(cell, i)
+                if until and until in (claim["name"] for claim in claims_in(record)):
+                    break
+            seconds = time.monotonic() - started
+            cpu, memory = costs(client)
+        claims = claims_in(record)
     notebook.metadata.pop("widgets", None)
     for cell in notebook.cells:
         cell.metadata.pop("execution", None)
         for output in cell.get("outputs", []):
             if output.output_type == "error":  # the long story names this machine's paths
                 output.traceback = [ANSI.sub("", output.traceback[-1])]
-    return {"seconds": seconds, "memory": memory}
+    return {"seconds": seconds, "cpu": cpu, "memory": memory, "claims": claims}
 
 
-PEAK_MEMORY = """\
+def claims_in(path):
+    """The records of a file that `claim` appended to: one JSON object a line."""
+    if not path.exists():
+        return []
+    return [json.loads(line) for line in path.read_text("utf-8").splitlines()]
+
+
+COSTS = """\
 import sys as _sys
 if _sys.platform == "win32":
     import psutil as _psutil
-    print(_psutil.Process().memory_info().peak_wset)
+    _me = _psutil.Process()
+    print(sum(_me.cpu_times()[:4]), _me.memory_info().peak_wset)
 else:
     import resource as _resource
+    _who = _resource.RUSAGE_SELF, _resource.RUSAGE_CHILDREN
+    _all = [_resource.getrusage(one) for one in _who]
     _unit = 1 if _sys.platform == "darwin" else 1024
-    print(_resource.getrusage(_resource.RUSAGE_SELF).ru_maxrss * _unit)
+    print(sum(u.ru_utime + u.ru_stime for u in _all), _all[0].ru_maxrss * _unit)
 """
 
 
-def peak_memory(client):
-    """Peak resident memory of the kernel, in MB."""
-    probe = new_code_cell(PEAK_MEMORY)
+def costs(client):
+    """(CPU seconds of the kernel and its children, peak resident memory of it in MB)."""
+    probe = new_code_cell(COSTS)
     client.nb.cells.append(probe)
     client.execute_cell(probe, len(client.nb.cells) - 1)
     client.nb.cells.pop()
-    return int(probe.outputs[0].text) / 1e6
+    cpu, memory = probe.outputs[0].text.split()
+    return float(cpu), int(memory) / 1e6
 
 
 # ---------------------------------------------------------------- storing
 
 
+def made_modules(code):
+    """{name: text} of the made modules that code imports, and of those that they import."""
+    found, todo = {}, [code]
+    while todo:
+        for name in imported(todo.pop()) - set(found):
+            path = PACKAGE / f"{name}.py"
+            text = path.read_text("utf-8") if path.is_file() else ""
+            if MADE in text.partition("\n")[0]:
+                found[name] = text
+                todo.append(text)
+    return found
+
+
+def imported(code):
+    """Names of the modules of dl_course that code imports."""
+    names = set()
+    for node in ast.walk(ast.parse(code)):
+        if isinstance(node, ast.ImportFrom) and node.module == "dl_course":
+            names |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            names.add(node.module.removeprefix("dl_course."))
+        elif isinstance(node, ast.Import):
+            names |= {alias.name.removeprefix("dl_course.") for alias in node.names}
+    return names
+
+
 def fingerprint(notebook):
-    """What outputs depend on: the code cells, in order."""
-    code = [cell.source for cell in notebook.cells if cell.cell_type == "code"]
-    return hashlib.sha256("\0".join(code).encode()).hexdigest()
+    """What outputs depend on: code cells (not set-up) and the made modules they import."""
+    code = [
+        cell.source
+        for cell in notebook.cells
+        if cell.cell_type == "code" and "setup" not in tags(cell)
+    ]
+    modules = made_modules("\n".join(line for cell in code for line in plain(cell)))
+    texts = [*code, *(modules[name] for name in sorted(modules))]
+    return hashlib.sha256("\0".join(texts).encode()).hexdigest()
+
+
+def plain(source):
+    """Lines of a cell without those that only IPython understands."""
+    return [line for line in source.splitlines() if not re.match(r"\s*[%!]", line)]
 
 
 def keep_outputs(notebook, stored):
@@ -244,21 +376,37 @@ def store(chapter, always=False):
     """Write a chapter's .ipynb, executing it if its code changed; return what was done."""
     path = NOTEBOOKS / f"{stem(chapter)}.ipynb"
     before = path.read_text("utf-8") if path.exists() else None
-    stored = nbformat.reads(before, as_version=4) if before else None
+    stored = read_stored(path)
     notebook = build(chapter)
     action = "outputs kept"
     if always or not keep_outputs(notebook, stored):
-        costs = execute(notebook, stem(chapter))
+        took = execute(notebook, stem(chapter))
         notebook.metadata["dl_course"] = {
             "outputs_of": fingerprint(notebook),
-            "memory": f"{costs['memory'] / 1000:.1f} GB",
+            "memory": f"{took['memory'] / 1000:.1f} GB",
+            "cpu_seconds": round(took["cpu"]),
+            "claims": len(took["claims"]),
         }
-        action = f"executed in {costs['seconds']:.0f} s, {costs['memory']:.0f} MB"
+        action = (
+            f"executed in {took['seconds']:.0f} s, {took['cpu']:.0f} CPU seconds of "
+            f"{chapter['cpu_seconds']}, {took['memory']:.0f} MB"
+        )
     text = nbformat.writes(notebook) + "\n"
     if text == before:
         return "unchanged"
-    path.write_text(text, "utf-8", newline="\n")
+    write_atomically(path, text)
     return f"{action}, {len(text) / 1000:.0f} kB"
+
+
+def read_stored(path):
+    """The notebook stored at a path; None if there is none, or none that can be read."""
+    try:
+        return nbformat.read(path, as_version=4)
+    except FileNotFoundError:
+        return None
+    except Exception:  # cut or damaged: it is made again
+        print(f"{path.name} could not be read: it is made again")
+        return None
 
 
 def main():
@@ -267,17 +415,19 @@ def main():
     parser.add_argument("--all", action="store_true", help="execute unchanged ones too")
     parser.add_argument("--handout", action="store_true", help="without solutions")
     options = parser.parse_args()
+    forgive_stdout()
     if os.environ.get("DL_COURSE_SEED", "0") != "0":
         raise SystemExit("stored outputs belong to seed 0: unset DL_COURSE_SEED")
-    for chapter in chapters_named(options.chapters):
-        if options.handout:
+    if options.handout:
+        for chapter in chapters_named(options.chapters):
             path = ROOT / "build" / "handout" / f"{stem(chapter)}.ipynb"
             path.parent.mkdir(parents=True, exist_ok=True)
-            nbformat.write(build(chapter, handout=True), path)
+            write_atomically(path, nbformat.writes(build(chapter, handout=True)) + "\n")
             print(path.relative_to(ROOT))
-        else:
-            action = store(chapter, options.all)
-            print(f"notebooks/{stem(chapter)}.ipynb: {action}")
+        return
+    with lock():
+        for chapter in chapters_named(options.chapters):
+            print(f"notebooks/{stem(chapter)}.ipynb: {store(chapter, options.all)}")
 
 
 if __name__ == "__main__":

@@ -14,6 +14,7 @@ from matplotlib import font_manager
 from PIL import Image, ImageChops, ImageDraw, ImageFont
 
 from dl_course.plots import BLACK, BLUE
+from tools.files import write_atomically
 from tools.notebooks import NOTEBOOKS, ROOT, manifest, stem
 
 PICTURE = ROOT / "docs" / "opening.png"
@@ -155,4 +156,6 @@ def with_picture(readme):
 def write():
     """Store the picture, unless the stored one is current."""
     if not PICTURE.exists() or not is_current():
-        compose().save(PICTURE, optimize=True)
+        made = io.BytesIO()
+        compose().save(made, format="png", optimize=True)
+        write_atomically(PICTURE, made.getvalue())

@@ -2,16 +2,25 @@
 
     python -m tools.places
 
-notebooks/errata.toml has a row for each mistake found in five widely copied tutorials,
-notebooks/coverage.toml a row for each topic that they name. A place is a chapter and a
-heading of its notebook, written "05: 3. How large is the output?".
+The manifest of a chapter has a table `[errata.E001]` for each mistake, found in five widely
+copied tutorials, that belongs to it, and `[topics.C001]` for each topic that they name.
+
+document   "first" to "fifth": TUTORIALS says what each is
+said       what it says or does, in our words;   fact   what is wrong with it
+right      the correction, with its source
+how        "shown": a cell has the number among its tags; "tabled": in a table of the
+           chapter; "told": the section teaches what is right; "left out": `reason` says why
+section    a heading of the chapter: where it is shown, tabled or told
+see        more places, where: the places of a topic. A place is a chapter and a heading of
+           its notebook, written "05: 3. How large is the output?"
 """
 
+import ast
 import re
-import tomllib
 from collections import Counter
 from functools import cache
 
+from tools.files import write_atomically
 from tools.notebooks import NOTEBOOKS, ROOT, last_cells, manifest
 
 DOCS = ROOT / "docs"
@@ -24,7 +33,10 @@ TUTORIALS = {
     "programs.",
     "fifth": "An overview of uses, challenges and trends, without code.",
 }
-DO_NOT_EDIT = "<!-- Made by `python -m tools.places` from notebooks/{}: edit that file. -->"
+HOW = "shown", "tabled", "told", "left out"
+DO_NOT_EDIT = (
+    "<!-- Made by `python -m tools.places` from notebooks/src/*.toml: edit those. -->"
+)
 ERRATA = """\
 # Errata: what five tutorials say, and what is so
 
@@ -32,8 +44,9 @@ We ran and read five widely copied tutorials on deep learning, line by line. Man
 of them exist, so they have numbers here and not names: what counts is the mistake. Each
 row says what a tutorial says or does, in our words, what is wrong with it, what is right,
 and where in this course you find it. **Shown** means made again in a few lines of code,
-run, and mended. **Tabled** means a row in a table of the chapter. **Left out** comes with
-the reason. A few rows confirm what is right, so that nobody "mends" it.
+run, and mended. **Tabled** means a row in a table of the chapter. **Told** means that the
+chapter teaches what is right. **Left out** comes with the reason. A few rows confirm
+what is right, so that nobody "mends" it.
 """
 COVERAGE = """\
 # Coverage: where each topic is taught
@@ -44,9 +57,13 @@ A topic that several chapters teach stands under the first of them.
 """
 
 
-def rows(name):
-    """{number: row} of a data file in notebooks/."""
-    return tomllib.loads((NOTEBOOKS / name).read_text("utf-8"))
+def rows(kind):
+    """{number: row} of all chapters' "errata" or "topics"; a row knows its chapter."""
+    return {
+        number: {**row, "chapter": chapter["number"]}
+        for chapter in manifest()[1]
+        for number, row in chapter.get(kind, {}).items()
+    }
 
 
 # ---------------------------------------------------------------- places
@@ -80,6 +97,24 @@ def sections(chapter):
 
 
 @cache
+def tagged(chapter):
+    """{E number: headings over the cells that have it among their tags} of a chapter."""
+    source = (NOTEBOOKS / "src" / f"{sources()[chapter]}.py").read_text("utf-8")
+    found, over, prose = {}, {}, False
+    for line in source.splitlines():
+        if line.startswith("# %%"):
+            prose = "[markdown]" in line
+            if marked := re.search(r"tags=(\[.*\])", line):
+                for tag in ast.literal_eval(marked[1]):
+                    if re.fullmatch(r"E\d{3}", tag):
+                        found.setdefault(tag, set()).update(over.values())
+        elif prose and (heading := re.fullmatch("# (##|###) (.+)", line)):
+            over = {level: title for level, title in over.items() if level < heading[1]}
+            over[heading[1]] = heading[2]
+    return found
+
+
+@cache
 def generated():
     """The same for the cells that end each notebook."""
     cells = [cell.source.partition("\n") for cell in last_cells(manifest()[1][0])]
@@ -104,17 +139,15 @@ def links(places, here):
 # ---------------------------------------------------------------- pages
 
 
-def page(introduction, name, columns, chapter_of, cells_of):
-    """A page with a table for each chapter, from the rows of a data file."""
-    titles = {chapter["number"]: chapter["title"] for chapter in manifest()[1]}
-    lines = [DO_NOT_EDIT.format(name), "", introduction]
-    for chapter, stem in sources().items():
-        here = [item for item in rows(name).items() if chapter_of(item[1]) == chapter]
-        if here:
-            plain = stem.partition("_")[2].replace("_", " ").capitalize()
-            lines += [f"## {chapter} {titles.get(chapter, plain)}", "", line_of(columns)]
+def page(introduction, kind, columns, cells_of):
+    """A page with a table for each chapter, from its rows of a kind."""
+    lines = [DO_NOT_EDIT, "", introduction]
+    for chapter in manifest()[1]:
+        number = chapter["number"]
+        if here := [one for one in rows(kind).items() if one[1]["chapter"] == number]:
+            lines += [f"## {number} {chapter['title']}", "", line_of(columns)]
             lines += ["|---" * len(columns) + "|"]
-            lines += [line_of([number, *cells_of(row, chapter)]) for number, row in here]
+            lines += [line_of([name, *cells_of(row, number)]) for name, row in here]
             lines += [""]
     return "\n".join(lines)
 
@@ -137,37 +170,36 @@ def errata_cells(row, here):
 
 def errata_page():
     """The text of docs/errata.md."""
-    all_rows = rows("errata.toml").values()
+    all_rows = rows("errata").values()
     how = Counter(row["how"] for row in all_rows)
     counts = Counter(row["document"] for row in all_rows)
     lines = [ERRATA, "| | tutorial | rows |", "|---|---|--:|"]
     for i, (name, text) in enumerate(TUTORIALS.items(), start=1):
         lines.append(f"| {i} | {text} | {counts[name]} |")
-    total = ", ".join(f"{how[kind]} {kind}" for kind in ("shown", "tabled", "left out"))
+    total = ", ".join(f"{how[kind]} {kind}" for kind in HOW if how[kind])
     lines += ["", f"{how.total()} rows: {total}.", ""]
     columns = ["row", "tutorial", "said", "in fact", "right", "where"]
-    introduction = "\n".join(lines)
-    return page(
-        introduction, "errata.toml", columns, lambda row: row["chapter"], errata_cells
-    )
+    return page("\n".join(lines), "errata", columns, errata_cells)
 
 
 def coverage_page():
     """The text of docs/coverage.md."""
     return page(
         COVERAGE,
-        "coverage.toml",
+        "topics",
         ["row", "topic", "what is shown", "where"],
-        lambda row: row["where"][0].partition(": ")[0],
         lambda row, here: [row["topic"], row["shown"], links(row["where"], here)],
     )
 
 
 def main():
     DOCS.mkdir(exist_ok=True)
-    for name, make in (("errata", errata_page), ("coverage", coverage_page)):
-        (DOCS / f"{name}.md").write_text(make(), "utf-8", newline="\n")
-        print(f"docs/{name}.md: {len(rows(f'{name}.toml'))} rows")
+    for name, kind, make in (
+        ("errata", "errata", errata_page),
+        ("coverage", "topics", coverage_page),
+    ):
+        write_atomically(DOCS / f"{name}.md", make())
+        print(f"docs/{name}.md: {len(rows(kind))} rows")
 
 
 if __name__ == "__main__":

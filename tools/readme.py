@@ -1,4 +1,4 @@
-"""Keep the README's chapter table and picture as the manifest and the notebooks have them.
+"""Keep the README's chapter table and picture as manifests and notebooks have them.
 
 python -m tools.readme
 """
@@ -8,37 +8,66 @@ import re
 import nbformat
 
 from tools import picture
-from tools.course import claims_of
-from tools.notebooks import NOTEBOOKS, ROOT, manifest, stem
+from tools.files import write_atomically
+from tools.notebooks import NOTEBOOKS, ROOT, colab_link, manifest, stem
 
 README = ROOT / "README.md"
 
 
-def with_table(readme):
-    """The README's text with its chapter table made from the manifest."""
-    lines = [
-        "| | chapter | you will see | minutes | seconds | memory | claims |",
-        "|---|---|---|--:|--:|--:|--:|",
-    ]
+def groups():
+    """[(number of two digits, title, chapters)]: the eleven chapters with their parts."""
     course, chapters, _ = manifest()
-    for c in chapters:
-        notebook = nbformat.read(NOTEBOOKS / f"{stem(c)}.ipynb", as_version=4)
-        memory = notebook.metadata.get("dl_course", {}).get("memory", "")
-        lines.append(
-            f"| {c['number']} | [{c['title']}](notebooks/{stem(c)}.ipynb): "
-            f"{c['question']} | {c['promise']} | {c['minutes']} | ≤ {c['seconds']} "
-            f"| {memory} | {len(claims_of(notebook)[0])} |"
-        )
-    jax = ", ".join(course["jax"])
-    lines += ["", f"With JAX beneath Keras (`make jax`) these run, too: {jax}."]
+    found = {}
+    for chapter in chapters:
+        found.setdefault(chapter["number"][:2], []).append(chapter)
+    return [
+        (number, course["titles"].get(number) or parts[0]["title"], parts)
+        for number, parts in found.items()
+    ]
+
+
+def table():
+    """The chapters as a table: a line for each of the eleven, and one for each part."""
+    lines = ["| | chapter | you will see | minutes | claims |", "|---|---|---|--:|--:|"]
+    for number, title, parts in groups():
+        if parts[0]["number"] != number:  # all its parts have letters
+            lines.append(f"| **{number}** | **{title}** | | | |")
+        lines += [line_of(c, c["number"] == number) for c in parts]
+    chapters = [c for _, _, parts in groups() for c in parts]
+    jax = ", ".join(c["number"] for c in chapters if c.get("jax"))
+    total = sum(c["cpu_seconds"] for c in chapters)
+    return "\n".join(
+        [
+            *lines,
+            "",
+            f"All of them together take at most {total} CPU seconds. With JAX beneath "
+            f"Keras (`make jax`) these run, too: {jax}.",
+        ]
+    )
+
+
+def line_of(c, whole):
+    notebook = nbformat.read(NOTEBOOKS / f"{stem(c)}.ipynb", as_version=4)
+    claims = notebook.metadata.get("dl_course", {}).get("claims", "")
+    number = f"**{c['number']}**" if whole else c["number"]
+    title = f"[{c['title']}](notebooks/{stem(c)}.ipynb)"
+    title = f"**{title}**" if whole else f"↳ {title}"
+    colab = f" ([Colab]({colab_link(c)}))" if colab_link(c) else ""
+    return (
+        f"| {number} | {title}: {c['question']}{colab} | {c['promise']} "
+        f"| {c['minutes']} | {claims} |"
+    )
+
+
+def with_table(readme):
+    """The README's text with its chapter table made from the manifests."""
     marked = re.compile(r"(<!-- chapters -->\n).*?(<!-- /chapters -->)", re.DOTALL)
-    return marked.sub(lambda m: m[1] + "\n".join(lines) + "\n" + m[2], readme)
+    return marked.sub(lambda m: f"{m[1]}{table()}\n{m[2]}", readme)
 
 
 def main():
     text = README.read_text("utf-8")
-    text = picture.with_picture(with_table(text))
-    README.write_text(text, "utf-8", newline="\n")
+    write_atomically(README, picture.with_picture(with_table(text)))
     picture.write()
     print("README.md: table and picture are up to date")
 

@@ -719,7 +719,7 @@ claim("three years: the same", line / network, at_least=0.95, at_most=1.06)
 #
 # Error as *target minus prediction*, and then the usual minus.
 
-# %%
+# %% tags=["E001"]
 rng = np.random.default_rng(seed(8))
 x, w, b, history = rng.normal(size=100), 0.0, 0.0, []
 for _ in range(500):
@@ -736,7 +736,7 @@ claim("the loss grew, without a word, by", history[-1] / history[0], at_least=10
 #
 # One feature between 0 and 1, learning rate 0.01, 1,000 steps, done?
 
-# %%
+# %% tags=["E120"]
 x = rng.uniform(size=(100, 1))
 y = 2 * x[:, 0] + 1 + rng.normal(scale=0.33, size=100)
 *_, timid = descend(x, y, learning_rate=0.01, max_steps=1000)
@@ -751,7 +751,7 @@ claim("timid loss over patient loss", timid[-1] / patient[-1], at_least=1.03)
 # A tutorial makes labels by `np.round`: they run from −4 to 4. Cross-entropy then has
 # no minimum, and the weights grow for ever. A check says so at once:
 
-# %% tags=["raises-exception"]
+# %% tags=["raises-exception", "E005"]
 x = rng.normal(size=(100, 2))
 linear.logistic_regression_gd(x, np.round(x.sum(axis=1) + rng.normal(size=100)))
 
@@ -764,7 +764,7 @@ linear.logistic_regression_gd(x, np.round(x.sum(axis=1) + rng.normal(size=100)))
 #
 # **Predict.** What is the shape of their difference?
 
-# %%
+# %% tags=["E007", "E008"]
 print((np.zeros(32) - np.zeros((32, 1))).shape)
 
 # %% [markdown]

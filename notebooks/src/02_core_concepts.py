@@ -108,7 +108,7 @@ plots.show(network.plot_activations(), alt)
 # **Predict.** Read the sigmoid's greatest slope from the figure. How many times
 # smaller is it at $z = 10$: ten, a hundred, or thousands?
 
-# %%
+# %% tags=["E131"]
 z = np.linspace(-20, 20, 4001)
 for name in ["sigmoid", "tanh", "relu", "leaky_relu", "softplus", "silu"]:
     f, slope = network.activate(name, z), network.slope(name, z)
@@ -557,7 +557,7 @@ claim("new digits read with sound labels", read, at_least=0.84)
 # - **early stopping**: after a few epochs without progress on validation rows, stop
 #   and go back to the best.
 
-# %%
+# %% tags=["E052", "E056", "E093"]
 rng, rate = np.random.default_rng(seed(9)), 0.4
 dropped = (rng.random(50_000) >= rate) / (1 - rate)  # dropout of a signal of ones
 claim("mean after dropout", dropped.mean(), equals=1, tolerance=0.03)
@@ -699,7 +699,7 @@ claim("cached, then shuffled: a new order", first != second)
 #
 # **Preprocessing in place** (E063). The cell is run twice, as happens in notebooks.
 
-# %%
+# %% tags=["E063"]
 original = np.random.default_rng(seed(11)).uniform(0, 255, 1000)
 pixels = original.copy()
 for _ in range(2):
@@ -718,7 +718,7 @@ claim("a pure function repeats itself", np.array_equal(once, twice))
 # %% [markdown]
 # **"In the forward pass each node updates its weights"** (E084).
 
-# %%
+# %% tags=["E084"]
 probe = keras.Sequential([layers.Dense(3), layers.BatchNormalization()])
 probe.build((8, 4))
 before = probe.get_weights()

@@ -533,7 +533,7 @@ for name, best in [("tanh", 1), ("sigmoid", 0.25)]:
 # and with large ones.
 
 
-# %%
+# %% tags=["E192"]
 def blame_left(layers, x, rng):
     """Length of δ at each layer, the last as 1: (measured, by the formula)."""
     a, z = backprop.remember(x, layers)
@@ -684,7 +684,7 @@ claim("gradient / loss", more / loss_costs, at_most=2)
 # right, and is, for single numbers. For a layer $y = xW$ the last factor has four
 # indices.
 
-# %%
+# %% tags=["E071"]
 rng = np.random.default_rng(seed(11))
 x, W, dL_dy = (rng.normal(size=shape) for shape in [(8, 4), (4, 3), (8, 3)])
 dy_dW = np.einsum("ni,jk->njik", x, np.eye(3))  # ∂y[n,j] / ∂W[i,k]
@@ -713,7 +713,7 @@ claim("error without f'", relative_error(x.T @ dL_dy, x.T @ delta), at_least=0.6
 #
 # Without the sum over the batch, the bias grows a row for each example, silently.
 
-# %%
+# %% tags=["E072"]
 b = np.zeros(3)
 print((b - 0.1 * delta).shape)
 
@@ -728,7 +728,7 @@ claim("one bias a unit", b.shape == (3,))
 # %% [markdown]
 # ### Back-propagation does not update (E086)
 
-# %%
+# %% tags=["E086"]
 before = flat(layer[:2] for layer in trained)
 backprop.loss_and_gradients(x_train[:64], y_train[:64], trained)
 same = np.array_equal(before, flat(layer[:2] for layer in trained))

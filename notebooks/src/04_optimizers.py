@@ -696,7 +696,7 @@ claim("lost without", accuracy(clipped[-1]) - accuracy(bare[-1]), at_least=0.1)
 #
 # **Predict.** With $\alpha=0.001$ and $\epsilon=10^{-7}$, is that a safe rate?
 
-# %%
+# %% tags=["E075"]
 w, G = 5.0, 0.0
 for _ in range(20):
     w = w - 0.001 / np.sqrt(G + 1e-7) * (10 * w)  # 10 w is the slope of 5 w²
@@ -710,7 +710,7 @@ claim("without the sum: distance after 20 steps", abs(w), at_least=1e20)
 # *before* it, which says what happens to $G$. With it, neither explodes, and they
 # part:
 
-# %%
+# %% tags=["E077"]
 slow = opt.minimize(opt.adagrad, lambda w: 10 * w, 5, 100, learning_rate=0.1)[-1]
 fast = opt.minimize(opt.rmsprop, lambda w: 10 * w, 5, 100, learning_rate=0.1)[-1]
 claim("AdaGrad with its sum: distance left", abs(slow), at_least=0.1, at_most=4.5)
@@ -721,7 +721,7 @@ claim("RMSprop with its average: distance left", abs(fast), at_most=0.01)
 # momentum, to be used at the old rate and without correction. Is it faster than no
 # momentum at all?
 
-# %%
+# %% tags=["E074"]
 plain = opt.minimize(opt.sgd, bowl, np.ones(20), 50)[-1]
 slow = opt.minimize(opt.ema_momentum, bowl, np.ones(20), 50, corrected=False)[-1]
 claim("slower than without", np.linalg.norm(slow) > np.linalg.norm(plain))
@@ -729,7 +729,7 @@ claim("slower than without", np.linalg.norm(slow) > np.linalg.norm(plain))
 # %% [markdown]
 # **An argument of the past (E065).** This raises:
 
-# %% tags=["raises-exception"]
+# %% tags=["raises-exception", "E065"]
 keras.optimizers.Adam(lr=0.001)
 
 # %% [markdown]

@@ -680,7 +680,7 @@ plots.show(figure, alt="Accuracy falls with the move: dense first, better last."
 #
 # One row of `probabilities` has one axis.
 
-# %% tags=["raises-exception"]
+# %% tags=["raises-exception", "E013"]
 np.argmax(probabilities[0], axis=1)
 
 # %% [markdown]
@@ -690,7 +690,7 @@ np.argmax(probabilities[0], axis=1)
 #
 # A classifier answers with a class. There is no "predicted image" in it.
 
-# %% tags=["raises-exception"]
+# %% tags=["raises-exception", "E014"]
 np.argmax(probabilities[0]).reshape(28, 28)
 
 # %% [markdown]
@@ -701,7 +701,7 @@ np.argmax(probabilities[0]).reshape(28, 28)
 # `fit` forgives `(n, 28, 28)`, because it adds a last axis of 1 by itself. A layer
 # does not, and three channels are never forgiven.
 
-# %% tags=["raises-exception"]
+# %% tags=["raises-exception", "E015"]
 first.layers[0](x_test[:2, :, :, 0])
 
 # %% [markdown]
@@ -709,7 +709,7 @@ first.layers[0](x_test[:2, :, :, 0])
 #
 # ### A warning at every start (E017, E067, E143)
 
-# %%
+# %% tags=["E017", "E067", "E143"]
 import warnings
 
 with warnings.catch_warnings(record=True, action="always") as caught:
@@ -725,7 +725,7 @@ print(str(caught[0].message).split(".")[0])
 # Each block was run alone. This one trained for most of a minute, then reached a
 # plot:
 
-# %% tags=["raises-exception"]
+# %% tags=["raises-exception", "E012"]
 exec("plt.imshow(image)", {"image": seven})
 
 # %% [markdown]
@@ -737,7 +737,7 @@ exec("plt.imshow(image)", {"image": seven})
 # SciPy without saying so. It is gone from Keras; its successor counts in full
 # turns.
 
-# %% tags=["raises-exception"]
+# %% tags=["raises-exception", "E061"]
 layers.RandomRotation(10)
 
 # %% [markdown]

@@ -661,7 +661,7 @@ for name, factor in [("10 / 360", 10 / 360), ("(-10, 10)", (-10, 10))]:
 # The tutorial divides by 255 and subtracts a mean picture, then calls the result
 # standardized.
 
-# %%
+# %% tags=["E064"]
 centered = x_train - x_train.mean(axis=0)
 claim("deviation after subtracting", centered.std(), at_least=0.2, at_most=0.4)
 claim(
@@ -679,7 +679,7 @@ claim("deviation, standardized", scaled.std(), equals=1, tolerance=0.01)
 # Old pictures, new pictures: section 3 needed both to see what augmentation does. The
 # tutorial's training shows one number only.
 
-# %%
+# %% tags=["E066"]
 claim("seen by the tutorial, plain", old[0][0], at_least=0.85)
 claim("... augmented, less by", old[0][0] - old[1][0], at_least=0.05)
 

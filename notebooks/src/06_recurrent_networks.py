@@ -632,7 +632,7 @@ plots.show(figure, alt="Forecasts follow the measured waves, with less noise.")
 # **Predict.** Targets of variance 1. What loss is reached on the training data, and
 # what on fresh noise? Saying 0 always has the loss 1.
 
-# %%
+# %% tags=["E021", "E025"]
 rng = np.random.default_rng(seed(8))
 x, y = rng.normal(size=(2, 100, 10, 1)), rng.normal(size=(2, 100))  # old and fresh
 model = keras.Sequential([keras.Input((10, 1)), layers.LSTM(50), layers.Dense(1)])
@@ -653,7 +653,7 @@ claim("loss on fresh noise", fresh, at_least=1.1)
 # does. Six networks with random weights read a thousand weeks of carbon dioxide:
 # first as measured, about 330 each, then scaled to deviation 1.
 
-# %%
+# %% tags=["E023"]
 rng = np.random.default_rng(seed(9))
 raw = filled[None, :1000, None]  # (1, time, 1), about 330 each
 scaled = (raw - raw.mean()) / raw.std()

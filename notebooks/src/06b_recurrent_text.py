@@ -571,7 +571,7 @@ HTML("<pre>" + "\n".join([*texts[:4], "", *texts[200:204]]) + "</pre>")
 # a dense layer. That is one answer a *word*. With one label for each whole sequence,
 # it does not fit:
 
-# %% tags=["raises-exception"]
+# %% tags=["raises-exception", "E145"]
 stack = [layers.Embedding(1000, 16), layers.GRU(64, return_sequences=True)]
 model = keras.Sequential([keras.Input((50,), dtype="int32"), *stack])
 model.add(layers.Dense(10, activation="softmax"))
@@ -594,7 +594,7 @@ claim("one answer a text", model(np.ones((32, 50))).shape == (32, 10))
 #
 # The same model never says what comes in. Then there are no weights to count:
 
-# %% tags=["raises-exception"]
+# %% tags=["raises-exception", "E146"]
 keras.Sequential([layers.Embedding(1000, 16), layers.GRU(64)]).count_params()
 
 # %% [markdown]

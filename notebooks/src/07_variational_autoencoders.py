@@ -488,7 +488,7 @@ plots.show(figure, alt="Blue clouds of four digits, red rings not always on them
 #
 # ### An input before there is one (E149)
 
-# %% tags=["raises-exception"]
+# %% tags=["raises-exception", "E149"]
 keras.Sequential([keras.layers.Dense(4)]).input
 
 # %% [markdown]
@@ -499,7 +499,7 @@ keras.Sequential([keras.layers.Dense(4)]).input
 # The tutorial's `classifier` (it classifies nothing) already was encoder and
 # decoder. Then it was given codes.
 
-# %% tags=["raises-exception"]
+# %% tags=["raises-exception", "E151", "E152"]
 autoencoder(coder(x_test[:2])[0])
 
 # %% [markdown]
@@ -509,7 +509,7 @@ autoencoder(coder(x_test[:2])[0])
 #
 # Its decoder starts with 4 × 4 and doubles twice.
 
-# %% tags=["raises-exception"]
+# %% tags=["raises-exception", "E153"]
 layers = keras.layers
 small = [keras.Input((4, 4, 1)), layers.UpSampling2D(2), layers.UpSampling2D(2)]
 small = keras.Sequential(small)
@@ -521,7 +521,7 @@ small.evaluate(np.zeros((2, 4, 4, 1)), np.zeros((2, 28, 28, 1)), verbose=0)
 #
 # ### A loss of three arguments (E154)
 
-# %% tags=["raises-exception"]
+# %% tags=["raises-exception", "E154"]
 autoencoder.compile(loss=lambda x, z, y: 0.0)
 autoencoder.evaluate(x_test[:2], x_test[:2], verbose=0)
 
@@ -534,7 +534,7 @@ autoencoder.evaluate(x_test[:2], x_test[:2], verbose=0)
 # With two arguments, the second is the drawing. The tutorial decodes it as if it
 # were $z$.
 
-# %% tags=["raises-exception"]
+# %% tags=["raises-exception", "E155"]
 autoencoder.compile(loss=lambda x, z: keras.ops.mean((x - drawer(z)) ** 2))
 autoencoder.evaluate(x_test[:2], x_test[:2], verbose=0)
 
@@ -543,7 +543,7 @@ autoencoder.evaluate(x_test[:2], x_test[:2], verbose=0)
 #
 # Outside its function, the tutorial compiles again, for classes. Images come out.
 
-# %% tags=["raises-exception"]
+# %% tags=["raises-exception", "E161", "E201"]
 small.compile(loss="sparse_categorical_crossentropy", metrics=["accuracy"])
 small.evaluate(np.zeros((2, 4, 4, 1)), y_test[:2], verbose=0)
 
@@ -557,7 +557,7 @@ small.evaluate(np.zeros((2, 4, 4, 1)), y_test[:2], verbose=0)
 #
 # **Predict.** What does it charge for the most likely code, $z=0$?
 
-# %%
+# %% tags=["E156"]
 z = np.linspace(-3, 3, 600)[:, None]
 claim(
     "true charge at the prior", vae.gaussian_kl([0.0], [0.0]), equals=0, tolerance=0
@@ -583,7 +583,7 @@ plots.show(figure, alt="A parabola from 0, and a curve with a pole at 0.")
 # Its encoder ends in $\tanh$, without a draw: codes lie between −1 and 1. The prior
 # does not.
 
-# %%
+# %% tags=["E157"]
 import math
 
 inside = math.erf(1 / math.sqrt(2))  # the share of N(0, 1) between -1 and 1
@@ -600,7 +600,7 @@ claim("... for 32 numbers at once", inside**32, at_most=1e-5)
 # **Predict.** What will the encoder do with its codes, if each nat of KL is so dear?
 
 
-# %%
+# %% tags=["E158"]
 def mean_over_pixels(x, logits):
     return vae.reconstruction_loss(x, logits) / 784
 

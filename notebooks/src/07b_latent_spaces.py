@@ -322,7 +322,7 @@ claim("dense - convolutional", gap, equals=0, tolerance=15)
 #
 # The tutorial's decoder doubles 4 twice, with kernels of 3 and strides of 2.
 
-# %%
+# %% tags=["E160"]
 layers = keras.layers
 options = {"strides": 2, "padding": "same"}
 stack = [keras.Input((4, 4, 1)), layers.Conv2DTranspose(1, 3, **options)]
@@ -362,7 +362,7 @@ plots.show(figure, alt="A checkerboard at the left, an even gray at the right.")
 # Its transposed convolutions have no activation. **Predict.** Three of them: how
 # much more than one linear map can they do?
 
-# %%
+# %% tags=["E159"]
 seed(8)
 linear = [layers.Conv2DTranspose(3, 4, **options) for _ in range(3)]
 linear = keras.Sequential([keras.Input((2, 2, 1)), *linear])

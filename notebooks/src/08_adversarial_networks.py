@@ -563,7 +563,7 @@ claim(
 # **An input that does not exist (E164).** The discriminator is asked for its `input`
 # before it was ever called. Even a stack that begins with `keras.Input` then raises:
 
-# %% tags=["raises-exception"]
+# %% tags=["raises-exception", "E164"]
 stack = [keras.Input((28, 28, 1)), keras.layers.Flatten(), keras.layers.Dense(1)]
 keras.Sequential(stack, name="discriminator").input
 
@@ -576,7 +576,7 @@ keras.Sequential(stack, name="discriminator").input
 # generator makes pictures of $32\times32\times3$ and the discriminator wants
 # $28\times28\times1$ (E166). **Predict.** Which of the two complaints comes first?
 
-# %%
+# %% tags=["E165", "E166"]
 G, D = gan.build_document_players(widths=(32,), channels=(8, 4))
 wide = keras.Input((32, 32, 3))  # what the listing's generator makes
 for first, second in [(D.inputs[0], G), (wide, D)]:
@@ -595,7 +595,7 @@ for first, second in [(D.inputs[0], G), (wide, D)]:
 #
 # **Predict.** What does D say of drawn digits afterwards: near 0, about ½, or near 1?
 
-# %%
+# %% tags=["E169"]
 seed(10)
 G, D = gan.build_document_players(widths=(32,), channels=(8, 4))
 start = bits(D)
@@ -628,7 +628,7 @@ claim("frozen: D keeps its weights", all(kept))
 # then normalizes, then a LeakyReLU. **Predict.** Half of the values are negative
 # before the ReLU. How many of them can the LeakyReLU still tell apart?
 
-# %%
+# %% tags=["E167"]
 x = np.random.default_rng(seed(11)).normal(size=(1000, 64)).astype("float32")
 normalize, leaky = keras.layers.BatchNormalization(), keras.layers.LeakyReLU(0.2)
 cut = np.array(leaky(normalize(np.maximum(x, 0), training=True)))[:, 0]

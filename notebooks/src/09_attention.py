@@ -594,7 +594,7 @@ plots.show(figure, alt="Sounds in rows, letters in columns: a diagonal that skip
 #
 # **Predict.** Scores of shape (10, 1), softmax along axis 1. What are the weights?
 
-# %%
+# %% tags=["E030", "E033"]
 import warnings
 
 ten = np.random.default_rng(seed(9)).normal(size=(10, 5)).astype("float32")
@@ -653,7 +653,7 @@ claim("looks at the marked place", np.mean(looked == marked[1500:]), at_least=0.
 # key. The softmax inside has one score, so it is 1, and what is left is $v_j$: the
 # result does not depend on $q$ and $k$ at all.
 
-# %%
+# %% tags=["E183"]
 rng = np.random.default_rng(seed(11))
 k, v = rng.normal(size=(6, 4)), rng.normal(size=(6, 1))
 

@@ -372,7 +372,7 @@ claim("the filler's ten, times that", by_filler / by_rival, at_least=1.1)
 # A tutorial counts Transformer and BERT among the models of the future. They are of
 # 2017 and 2019, and you have just trained both.
 
-# %%
+# %% tags=["E138"]
 years = {"LSTM": 1997, "attention": 2015, "Transformer": 2017, "BERT": 2019}
 claim("in order", sorted(years, key=years.get) == list(years))
 
@@ -383,7 +383,7 @@ claim("in order", sorted(years, key=years.get) == list(years))
 # compares queries and keys, which hold both. Keep the places and change the
 # characters: do the weights stay?
 
-# %%
+# %% tags=["E200"]
 two = rows[[cut, -1], :-1]
 ((first, second),) = transformer.attention_maps(writer, two)
 claim("weights differ by up to", np.abs(first - second).max(), at_least=0.1)

@@ -521,7 +521,7 @@ claim("better than that rule by", exact - earlier, at_least=0.1)
 #
 # **Predict.** How many new facts follow from 17?
 
-# %%
+# %% tags=["E185"]
 kindly = ancestor & parent
 claim("new facts by that formula", (kindly & ~parent).sum(), equals=0, tolerance=0)
 claim("by the closure", (ancestor & ~parent).sum(), equals=37, tolerance=0)

@@ -506,7 +506,7 @@ plots.show(figure, alt="Bars: adapted statistics bring most of the accuracy back
 # **Predict.** How well does it agree with its own names afterwards? And with the
 # truth?
 
-# %%
+# %% tags=["E091", "E214"]
 seed(9)
 blank = few_labels.add_head(few_labels.build_encoder(), 10)
 own = craft.outputs_of(blank, x[pool]).argmax(axis=1)
@@ -533,7 +533,7 @@ claim("is right", few_labels.accuracy(blank, x_test, y_test), at_most=0.35)
 # digit, what share of digits is named right?
 
 
-# %%
+# %% tags=["E215", "E224"]
 def k_means(points, k, rng, rounds=15):
     centers = points[rng.choice(len(points), k, replace=False)]
     for _ in range(rounds):

@@ -444,7 +444,7 @@ plots.show(
 # afterwards, from outside, about a model that one cannot read. Sections 1 to 5 explain.
 # The linear model can be read:
 
-# %%
+# %% tags=["E050", "E209"]
 for name, weight in sorted(zip(names, w, strict=False), key=lambda p: -abs(p[1])):
     print(f"{name:13}", "more miles" if weight > 0 else "fewer miles")
 

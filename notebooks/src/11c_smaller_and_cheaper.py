@@ -482,7 +482,7 @@ claim("kg of CO₂ a kWh", 552e3 / 1287e3, equals=0.43, tolerance=0.01)
 #
 # **Predict.** Ten batches: how many seconds in turn, and how many with reading ahead?
 
-# %%
+# %% tags=["E055"]
 in_turn = compression.pipeline_seconds(0.05, 0.05)
 ahead = compression.pipeline_seconds(0.05, 0.05, prefetch=2)
 print(f"in turn {in_turn:.2f} s, with prefetch(2) {ahead:.2f} s")

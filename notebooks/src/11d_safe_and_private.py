@@ -546,7 +546,7 @@ plots.show(figure, alt="The same digit twice.")
 # **Predict.** What happens to accuracy, and what to a test picture with the square?
 
 
-# %%
+# %% tags=["E210"]
 def with_square(x):
     x = x.reshape(-1, 28, 28).copy()
     x[:, 24:27, 24:27] = 1
@@ -580,7 +580,7 @@ claim("... by a network without poison", read_as_7[1], at_most=0.05)
 # **Predict.** What does softmax give for the scores 1000 and 0, written naively? And
 # which accuracy has a network after an epoch at learning rate 10?
 
-# %%
+# %% tags=["E057"]
 z = np.array([1000.0, 0.0])
 with np.errstate(all="ignore"):
     naive = np.exp(z) / np.exp(z).sum()

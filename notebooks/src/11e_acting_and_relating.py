@@ -508,7 +508,7 @@ plots.show(figure, alt="Twelve words against twelve sounds: the diagonal is dark
 #
 # **Predict.** What does it reach after the same 30 rounds?
 
-# %%
+# %% tags=["E134"]
 rng = np.random.default_rng(seed(15))
 layers = network.initial_layers([4, 32, 2], ["tanh", "linear"], rng)
 for _ in range(30):

@@ -361,7 +361,7 @@ with tempfile.TemporaryDirectory() as folder:
 # faster. Measuring is noisy, too: the mean of $m$ repetitions is off by about
 # $1/\sqrt m$. Take the mildest case:
 
-# %%
+# %% tags=["E051"]
 qubits = np.array([10, 50, 100])
 size = np.sqrt(0.5**qubits)  # a typical gradient
 shots = 1 / size**2  # repetitions, to see it above the noise of measurement
