@@ -47,7 +47,8 @@ def check_losses(answer, rng):
             d_loss,
             {
                 "The two are swapped: D's loss comes first.": same(got, (g_loss, d_loss)),
-                "Each loss is one number: take the mean.": np.ndim(got[0]) > 0,
+                "Each loss is one number: take the mean.": numbers(got[0], "D's loss").ndim
+                > 0,
                 "D's loss has its signs reversed: it should be low for high real logits.": (
                     softplus(real) + softplus(-fake)
                 ),
@@ -59,7 +60,8 @@ def check_losses(answer, rng):
             got[1],
             g_loss,
             {
-                "Each loss is one number: take the mean.": np.ndim(got[1]) > 0,
+                "Each loss is one number: take the mean.": numbers(got[1], "G's loss").ndim
+                > 0,
                 "G's loss is the saturating one, log(1 - D).": -softplus(fake),
                 "G's loss should be low for *high* logits of its samples.": softplus(fake),
             },
