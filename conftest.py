@@ -13,6 +13,10 @@ from queue import Empty
 
 from nbval import kernel, plugin
 
+from tools.environment import use_course_keras
+from tools.files import ROOT
+
+use_course_keras(ROOT / "build")  # not what ~/.keras/keras.json says
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # as dl_course asks for
 os.environ.setdefault("DL_COURSE_QUIET", "1")  # no progress bars in outputs
 os.environ.setdefault("DL_COURSE_OFFLINE", "1")  # no test asks the network

@@ -25,6 +25,7 @@ from nbclient import NotebookClient
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
 from tqdm import tqdm
 
+from tools.environment import use_course_keras
 from tools.files import forgive_stdout, lock, write_atomically
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -426,6 +427,7 @@ def main():
             print(path.relative_to(ROOT))
         return
     with lock():
+        use_course_keras(ROOT / "build")
         for chapter in chapters_named(options.chapters):
             print(f"notebooks/{stem(chapter)}.ipynb: {store(chapter, options.all)}")
 
