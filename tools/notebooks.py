@@ -22,6 +22,7 @@ from pathlib import Path
 import jupytext
 import nbformat
 from nbclient import NotebookClient
+from nbclient.exceptions import CellExecutionError, CellTimeoutError, DeadKernelError
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
 from tqdm import tqdm
 
@@ -429,7 +430,21 @@ def main():
     with lock():
         use_course_keras(ROOT / "build")
         for chapter in chapters_named(options.chapters):
-            print(f"notebooks/{stem(chapter)}.ipynb: {store(chapter, options.all)}")
+            print(f"notebooks/{stem(chapter)}.ipynb: {tell(chapter, options.all)}")
+
+
+def tell(chapter, always):
+    """`store`, and where that is not possible one sentence: the old notebook stays."""
+    try:
+        return store(chapter, always)
+    except DeadKernelError:
+        why = "the kernel died (out of memory?)"
+    except (CellExecutionError, CellTimeoutError) as error:
+        why = ANSI.sub("", str(error))
+    except KeyboardInterrupt:
+        print(f"\nStopped by Ctrl-C in {stem(chapter)}: it is as it was.")
+        raise SystemExit(130) from None
+    raise SystemExit(f"{why.strip()}\n{stem(chapter)} was not stored: it is as it was.")
 
 
 if __name__ == "__main__":
