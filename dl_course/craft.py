@@ -63,7 +63,11 @@ def split_groups(groups, fractions, rng):
     filled = np.empty(len(names))  # share of all rows up to the middle of each group
     filled[order] = (np.cumsum(sizes[order]) - sizes[order] / 2) / len(groups)
     part = np.searchsorted(np.cumsum(fractions)[:-1], filled)[group]
-    return [np.flatnonzero(part == k) for k in range(len(fractions))]
+    parts = [np.flatnonzero(part == k) for k in range(len(fractions))]
+    if not all(map(len, parts)):
+        sizes = f"{[*map(len, parts)]} rows out of {len(names)} groups"
+        raise ValueError(f"groups: expected some for each part, got {sizes}")
+    return parts
 
 
 def fit_statistics(x):

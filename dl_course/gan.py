@@ -85,6 +85,9 @@ def modes(points, centers, radius):
             f"points: expected shape (n, {centers.shape[-1]}) as of centers, got "
             f"{points.shape}"
         )
+    for name, rows in {"points": points, "centers": centers}.items():
+        if not len(rows):
+            raise ValueError(f"{name}: expected at least one, got none")
     if not radius > 0:
         raise ValueError(f"radius: expected a number > 0, got {radius!r}")
     distances = np.linalg.norm(points[:, None] - centers, axis=2)  # (n, k)

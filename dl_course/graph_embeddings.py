@@ -250,7 +250,8 @@ def normalized(edges, num_nodes):
     if edges.ndim != 2 or edges.shape[1] != 2:
         raise ValueError(f"edges: expected shape (n, 2), got {edges.shape}")
     if edges.size and not 0 <= edges.min() <= edges.max() < num_nodes:
-        raise ValueError(f"edges: expected nodes 0 to {num_nodes - 1}, got {edges.max()}")
+        got = f"{edges.min()} to {edges.max()}"
+        raise ValueError(f"edges: expected nodes 0 to {num_nodes - 1}, got {got}")
     A = np.eye(num_nodes, dtype=np.float32)
     A[edges[:, 0], edges[:, 1]] = A[edges[:, 1], edges[:, 0]] = 1
     scale = 1 / np.sqrt(A.sum(axis=1))

@@ -35,7 +35,8 @@ ACTIVATIONS = {  # name: f(z), f'(z)
     "sigmoid": (sigmoid, lambda z: sigmoid(z) * sigmoid(-z)),
     "tanh": (np.tanh, lambda z: 1 - np.tanh(z) ** 2),
     "relu": (lambda z: np.maximum(z, 0), lambda z: np.heaviside(z, 0)),
-    "leaky_relu": (lambda z: np.maximum(z, 0.2 * z), lambda z: np.where(z > 0, 1, 0.2)),
+    "leaky_relu": (lambda z: np.maximum(z, 0.2 * z),
+                   lambda z: 0.2 + 0.8 * np.heaviside(z, 0)),
     "softplus": (softplus, sigmoid),
     "silu": (lambda z: z * sigmoid(z), lambda z: sigmoid(z) * (1 + z * sigmoid(-z))),
     "softmax": (softmax, None),  # not element by element: its derivative is a matrix

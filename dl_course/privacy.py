@@ -166,9 +166,10 @@ def renyi(noise, rate, order):
         raise ValueError(f"noise: expected a number > 0, got {noise!r}")
     if order != int(order) or order < 2:
         raise ValueError(f"order: expected an integer ≥ 2, got {order!r}")
+    order = int(order)
     if rate == 1:
         return order / (2 * noise**2)
-    k = range(int(order) + 1)
+    k = range(order + 1)
     terms = [
         log(comb(order, i)) + (order - i) * log(1 - rate) + i * log(rate)
         + i * (i - 1) / (2 * noise**2)

@@ -62,8 +62,8 @@ def log_bernoulli(x, logits):
     Stable for any logits. Both are (..., pixels), x within [0, 1]; the result is (...).
     """
     x, logits = np.asarray(x), np.asarray(logits)
-    if x.shape[-1:] != logits.shape[-1:]:
-        raise ValueError(f"logits: expected {x.shape[-1:]} pixels, got {logits.shape}")
+    if x.shape != logits.shape:  # (1, pixels) would be compared with every row
+        raise ValueError(f"logits: expected the shape of x, {x.shape}, got {logits.shape}")
     if x.size and not (x.min() >= 0 and x.max() <= 1):
         raise ValueError(f"x: expected values within [0, 1], got {x.min()} to {x.max()}")
     return np.sum(x * logits - np.logaddexp(0, logits), axis=-1)

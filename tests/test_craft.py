@@ -16,6 +16,7 @@ ROWS = data.cars()
 CLEAN = craft.clean_cars(ROWS)
 NAMES = [row["Name"] for row in CLEAN]
 FRACTIONS = (0.5, 0.2, 0.3)
+RNG = np.random.default_rng(0)
 seeds = st.integers(0, 2**32 - 1)
 
 
@@ -240,6 +241,9 @@ def test_figures():
 MISTAKES = [
     (lambda: craft.split_groups(NAMES, (0.5, 0.6), None), "fractions: expected parts"),
     (lambda: craft.split_groups(NAMES, (1.2, -0.2), None), "fractions: expected parts"),
+    (lambda: craft.split_groups([*"aabb"], FRACTIONS, RNG), "groups: expected some"),
+    (lambda: craft.split_groups([], FRACTIONS, RNG), "groups: expected some for each"),
+    (lambda: craft.split_groups([*"aaaaaaaabc"], FRACTIONS, RNG), "expected some for each"),
     (lambda: craft.fit_statistics(np.ones(3)), "x: expected (rows, columns)"),
     (lambda: craft.fit_statistics(np.full((2, 1), np.nan)), "in each column a number"),
     (lambda: craft.confusion_matrix([0, 3], [0, 1], 3), "y_true: expected integers 0 to 2"),

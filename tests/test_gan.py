@@ -285,6 +285,8 @@ def test_animation_has_all_frames():
         (lambda: gan.best_verdict([-1], [1]), "real_density"),
         (lambda: gan.modes([[0.0, 0]], [[0.0]], 1), "points"),
         (lambda: gan.modes([[0.0]], [[0.0]], 0), "radius"),
+        (lambda: gan.modes(np.zeros((0, 2)), gan.ring_centers(), 1), "points"),
+        (lambda: gan.modes([[0.0]], np.zeros((0, 1)), 1), "centers"),
         (lambda: gan.entropy([-1, 2]), "counts"),
         (lambda: gan.entropy(3), "counts"),
         (lambda: gan.play(*gan.build_players(1, 1), np.zeros((9, 1)), None), "real"),

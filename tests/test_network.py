@@ -54,6 +54,18 @@ def test_slopes_equal_central_differences(name):
 
 
 @pytest.mark.parametrize("name", ELEMENTWISE)
+def test_slopes_keep_the_dtype(name):
+    for dtype in (np.float32, np.float64):
+        assert network.slope(name, np.array([-2, 0, 2], dtype)).dtype == dtype
+
+
+@pytest.mark.parametrize(("name", "at_zero"), [("relu", 0), ("leaky_relu", 0.2)])
+def test_a_kink_has_the_slope_of_its_left_side(name, at_zero):
+    slopes = network.slope(name, [-1e-9, 0, 1e-9])
+    np.testing.assert_allclose(slopes, [at_zero, at_zero, 1], rtol=1e-15)
+
+
+@pytest.mark.parametrize("name", ELEMENTWISE)
 def test_slopes_survive_extreme_scores(name):
     with np.errstate(all="raise", under="ignore"):
         slopes = network.slope(name, np.array([-1e4, 1e4], "f4"))

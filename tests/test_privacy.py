@@ -200,6 +200,10 @@ def test_renyi_divergence_is_the_integral(noise, rate, order):
     assert privacy.renyi(noise, rate, order) == pytest.approx(expected, rel=1e-6, abs=1e-10)
 
 
+def test_a_whole_order_may_be_a_float():
+    assert privacy.renyi(1.5, 0.04, 2.0) == privacy.renyi(1.5, 0.04, 2)
+
+
 def test_without_sampling_it_is_the_divergence_of_two_gaussians():
     assert privacy.renyi(2.0, 1.0, 5) == 5 / (2 * 4)
     assert privacy.renyi(2.0, 1 - 1e-12, 5) == pytest.approx(5 / 8)
