@@ -1,5 +1,7 @@
 """Chapter 11c's module against Keras, TensorFlow's profiler, SVD and closed forms."""
 
+import time
+
 import keras
 import numpy as np
 import pytest
@@ -32,6 +34,14 @@ def test_profiler_counts_a_product_twice_in_every_round_of_an_unrolled_loop():
     assert compression.product_flops(model) == 2 * 7 * (3 + 5) * 5
 
 
+def test_the_profiler_sees_a_network_in_use_not_in_training():
+    sizes = {"inputs": 6, "outputs": 3, "units": 8, "depth": 1}
+    dropping, plain = (
+        compression.profiled_flops(craft.build_mlp(**sizes, rate=rate)) for rate in (0.5, 0)
+    )
+    assert dropping == plain
+
+
 def test_training_memory_is_that_of_keras_variables(model):
     optimizer = keras.optimizers.Adam()
     optimizer.build(model.trainable_variables)
@@ -55,8 +65,22 @@ def test_stored_bytes_see_zeros():
     assert compression.stored_bytes([noise * 0]) < 0.01 * noise.nbytes
 
 
-def test_time_is_measured(model):
-    assert 0 < compression.milliseconds(model, np.ones((2, 6), "float32"), 3) < 10_000
+@pytest.mark.parametrize("repeats", [1, 4])
+def test_time_is_that_of_the_calls(repeats):
+    calls = []
+
+    def wait(x):
+        calls.append(len(x))
+        time.sleep(0.2 if len(calls) <= 2 else 0.03)  # the first two are to warm up
+        return x
+
+    def slow(x, training):
+        assert not training
+        return tf.numpy_function(wait, [x], tf.float32)
+
+    taken = compression.milliseconds(slow, np.ones((2, 6), "float32"), repeats)
+    assert calls == [2] * (repeats + 2)
+    assert 30 <= taken < 100
 
 
 # ---------------------------------------------------------------- pruning

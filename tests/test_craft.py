@@ -248,6 +248,9 @@ MISTAKES = [
     (lambda: craft.fit_statistics(np.full((2, 1), np.nan)), "in each column a number"),
     (lambda: craft.confusion_matrix([0, 3], [0, 1], 3), "y_true: expected integers 0 to 2"),
     (lambda: craft.confusion_matrix([0, 1], [0.5, 1], 3), "y_pred: expected integers"),
+    (lambda: craft.confusion_matrix([[0]], [[0]], 3), "y_true: expected integers 0 to 2"),
+    (lambda: craft.calibration([[0.5]], [[1]]), "expected equal shapes"),
+    (lambda: craft.calibration([-0.5], [1]), "confidence: expected probabilities"),
     (lambda: craft.calibration([1.5], [1]), "confidence: expected probabilities"),
     (lambda: craft.calibration([0.5], [1, 0]), "expected equal shapes"),
 ]

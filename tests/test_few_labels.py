@@ -19,7 +19,8 @@ def rng(n=0):
 def test_shrink_is_average_pooling():
     x = rng(1).uniform(size=(3, 8, 6, 2)).astype("float32")
     pooled = keras.layers.AveragePooling2D(2)(x)
-    np.testing.assert_allclose(few_labels.shrink(x), np.array(pooled), atol=1e-6)
+    for given_as in (x, x.tolist()):
+        np.testing.assert_allclose(few_labels.shrink(given_as), np.array(pooled), atol=1e-6)
 
 
 def test_classes_get_equal_shares_without_repeats():
@@ -178,6 +179,8 @@ def test_refreshed_statistics_are_those_of_the_data_layer_by_layer():
     ("call", "message"),
     [
         (lambda: few_labels.shrink(np.zeros((2, 7, 8, 1))), "images"),
+        (lambda: few_labels.shrink(np.zeros((2, 8, 7, 2))), "images"),
+        (lambda: few_labels.shrink(np.zeros((8, 8, 2))), "images"),
         (lambda: few_labels.pick_per_class([0, 0, 1], 2, rng()), "count"),
         (
             lambda: few_labels.refresh_statistics(
@@ -185,11 +188,14 @@ def test_refreshed_statistics_are_those_of_the_data_layer_by_layer():
             ),
             "encoder",
         ),
-        (lambda: few_labels.contrastive_loss(np.zeros((3, 2))), "z"),
+        (lambda: few_labels.contrastive_loss(np.zeros((5, 2))), "z"),
+        (lambda: few_labels.contrastive_loss(np.zeros((2, 2))), "z"),
+        (lambda: few_labels.contrastive_loss(np.zeros(4)), "z"),
         (lambda: few_labels.pretrain(None, np.zeros((9, 14, 14, 1)), rng()), "x"),
         (lambda: few_labels.train(None, [1, 2], [1], rng(), num_steps=1), "y"),
         (lambda: few_labels.fit_linear(np.zeros((3, 2)), [0, 1], 2), "labels"),
         (lambda: few_labels.margins([1.0, 2.0]), "scores"),
+        (lambda: few_labels.margins([[1.0], [2.0]]), "scores"),
     ],
 )
 def test_errors_name_the_argument(call, message):

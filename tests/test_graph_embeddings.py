@@ -125,6 +125,9 @@ def test_a_few_facts_are_learned(kind):
     rate = 0.05 if hasattr(model, "bias") else 0.3
     rows = ge.both_ways(facts, 3)
     ge.train(model, np.tile(rows, (80, 1)), epochs=1, learning_rate=rate, batch_size=10)
+    of_distances = kind in ("transe", "rotate")
+    optimizer = keras.optimizers.Adam if of_distances else keras.optimizers.Adagrad
+    assert isinstance(model.optimizer, optimizer)
     known = ge.known_answers(rows)
     found = ge.evaluate(lambda q: np.asarray(model(q)), facts, known, 3)
     assert ge.summary(found)["MRR"] >= 0.95

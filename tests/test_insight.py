@@ -209,12 +209,17 @@ def test_columns_of_a_group_move_together():
             "num_steps",
         ),
         (lambda: insight.twin(None, kept=5), "kept"),
+        (lambda: insight.two_digits(images(2)[0], images(2)[0]), "right"),
         (lambda: insight.edges(np.zeros((2, 3, 3))), "x"),
+        (lambda: insight.edges(np.zeros((2, 3, 3, 3))), "x"),
         (
             lambda: insight.direct_cam(np.zeros((1, 2, 2, 3)), np.zeros((4, 2)), [0]),
             "kernel",
         ),
+        (lambda: insight.direct_cam(np.zeros((2, 2, 3)), np.zeros((3, 2)), [0]), "kernel"),
+        (lambda: insight.direct_cam(np.zeros((1, 2, 2, 3)), np.zeros(3), [0]), "kernel"),
         (lambda: insight.rank_correlation(np.zeros((2, 3)), np.zeros((2, 4))), "second"),
+        (lambda: insight.rank_correlation(np.zeros(3), np.zeros(3)), "second"),
         (
             lambda: insight.permutation_importance(
                 lambda rows: rows, np.zeros((3, 2)), np.zeros(3), [[0]], rng()

@@ -140,11 +140,14 @@ def test_figures(halves):
         (lambda: latent.importance_bound(np.zeros(3)), "log_w"),
         (lambda: latent.importance_bound(np.zeros((2, 3)), 4), "k"),
         (lambda: latent.importance_bound(np.zeros((2, 3)), 0), "k"),
+        (lambda: latent.importance_bound(np.zeros((2, 3)), 1.5), "k"),
         (lambda: latent.spherical_path([1.0], [2.0], 1), "steps"),
         (lambda: latent.spherical_path([1.0, 0.0], [0.0, 0.0], 3), "end"),
         (lambda: latent.spherical_path([1.0, 0.0], [1.0], 3), "end"),
         (lambda: latent.auc([], [1.0]), "normal"),
+        (lambda: latent.spherical_path([[1.0]], [[1.0]], 3), "end"),
         (lambda: latent.auc([1.0], [np.nan]), "strange"),
+        (lambda: latent.auc([1.0], [[1.0]]), "strange"),
     ],
 )
 def test_wrong_arguments_are_named(call, name):

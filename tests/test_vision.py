@@ -295,9 +295,13 @@ PICTURE = np.zeros((32, 32, 3), "float32")
         (lambda: vision.build_document_color_cnn(np.zeros((2, 8, 8, 3), int), 9), "int64"),
         (lambda: vision.occlusion_map(None, PICTURE, 0, size=40), "size: .*1 to 32.*40"),
         (lambda: vision.iou([0, 0, 0, 1], [[0, 0, 1, 1]]), "box: .*top < bottom"),
+        (lambda: vision.occlusion_map(None, PICTURE, 0, size=0), "size: .*1 to 32.*0"),
+        (lambda: vision.iou([0, 0, 1, 0], [[0, 0, 1, 1]]), "box: .*left < right"),
         (lambda: vision.iou([0, 0, 1, 1], [0, 0, 1, 1]), "boxes: "),
+        (lambda: vision.iou([0, 0, 1, 1], [[0, 1, 1]]), "boxes: "),
         (lambda: vision.non_max_suppression([[0, 0, 1, 1]], [1, 2]), r"scores: .*\(1,\)"),
         (lambda: vision.both_ways(np.zeros(5), 6, 1), r"series: .*6.*\(5,\)"),
+        (lambda: vision.both_ways(np.zeros((5, 1)), 2, 1), r"series: .*2.*\(5, 1\)"),
         (
             lambda: vision.residual_block(
                 np.zeros((1, 4, 4, 2)),
