@@ -229,7 +229,7 @@ def test_towers_learn_to_find_their_partners():
         return agents.recall_at(a @ b.T)
 
     before = recall()
-    agents.train_towers(first, second, x, y, rng(12), epochs=80, batch=60)
+    agents.train_towers(first, second, x, y, rng(12), epochs=80, batch_size=60)
     assert before < 0.2 and recall() > 0.5
 
 
@@ -267,7 +267,7 @@ def test_errors_name_the_argument():
         (lambda: agents.cartpole(np.zeros((1, 4)), [2]), "actions"),
         (lambda: agents.returns_to_go(np.ones((2, 2)), 1), "discount"),
         (lambda: agents.contrastive_loss(np.ones((2, 3)), np.ones((3, 3))), "b"),
-        (lambda: agents.contrastive_loss(np.ones(3), np.ones(3)), "b"),
+        (lambda: agents.contrastive_loss(np.ones(3), np.ones(3)), "a"),
         (lambda: agents.recall_at(np.ones((2, 3))), "scores"),
         (lambda: agents.recall_at([1.0, 2.0]), "scores"),
     ]:

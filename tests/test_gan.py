@@ -287,7 +287,7 @@ def test_animation_has_all_frames():
         (lambda: gan.best_verdict([-1], [1]), "real_density"),
         (lambda: gan.modes([[0.0, 0]], [[0.0]], 1), "points"),
         (lambda: gan.modes([0.0], [[0.0]], 1), "points"),
-        (lambda: gan.modes([[0.0]], [[[0.0]]], 1), "points"),
+        (lambda: gan.modes([[0.0]], [[[0.0]]], 1), "centers"),
         (lambda: gan.modes([[0.0]], [[0.0]], 0), "radius"),
         (lambda: gan.modes(np.zeros((0, 2)), gan.ring_centers(), 1), "points"),
         (lambda: gan.modes([[0.0]], np.zeros((0, 1)), 1), "centers"),

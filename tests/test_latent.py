@@ -108,7 +108,7 @@ def test_document_networks_fit_the_digits_and_train(tmp_path):
     images = DIGITS.reshape(-1, 28, 28, 1)
     assert decoder.output_shape == (None, 28, 28, 1)
     before = vae.negative_elbo(encoder, decoder, images)
-    vae.train(vae.build_vae(encoder, decoder), images, epochs=4, rate=0.002)
+    vae.train(vae.build_vae(encoder, decoder), images, epochs=4, learning_rate=0.002)
     assert vae.negative_elbo(encoder, decoder, images) < before
     encoder.save(tmp_path / "encoder.keras")
     decoder.save(tmp_path / "decoder.keras")

@@ -200,9 +200,9 @@ def test_a_writers_schedule_ends_with_its_last_batch():
     assert int(model.optimizer.iterations) == 12
 
 
-@pytest.mark.parametrize(("train", "batch_size"), trainers())
+@pytest.mark.parametrize(("train", "batch_size"), [*trainers()])
 def test_a_schedule_ends_with_the_last_batch_even_if_that_is_small(train, batch_size):
-    model = keras.Sequential([keras.Input((4,)), keras.layers.Dense(4, "softmax")])
+    model = keras.Sequential([keras.Input((4,)), keras.layers.Dense(4)])
     train(model, batch_size + 1)
     plan = model.optimizer.get_config()["learning_rate"]["config"]
     assert int(model.optimizer.iterations) == 4

@@ -120,7 +120,7 @@ def test_the_writer_learns_a_cycle_and_writes_it():
     keras.utils.set_random_seed(3)
     rows = (np.arange(9) + np.arange(200)[:, None]) % 4 + 2
     model = text_rnn.build_writer(6, units=16, width=8, drop=0.0)
-    text_rnn.train_writer(model, rows, epochs=25, rate=0.03)
+    text_rnn.train_writer(model, rows, epochs=25, learning_rate=0.03)
     rng = np.random.default_rng(3)
     written = text_rnn.write(model, [[2], [4]], 9, rng, temperature=0.2)
     assert written.shape == (2, 9)
@@ -229,7 +229,7 @@ def test_quatrains_are_shuffled_by_the_generator():
 @pytest.mark.parametrize(
     ("call", "message"),
     [
-        (lambda: text_rnn.encode([["a"]], {}, 0), "length: expected a number ≥ 1, got 0"),
+        (lambda: text_rnn.encode([["a"]], {}, 0), "length: expected an integer ≥ 1, got 0"),
         (lambda: text_rnn.write(None, [[0]], 3, None, temperature=0), "temperature: .*> 0"),
         (lambda: text_rnn.ngram_draw([{}], "a", np.random.default_rng(0)), "tables: "),
     ],

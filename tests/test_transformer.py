@@ -109,13 +109,6 @@ def test_the_chapters_model_has_fewer_than_500000_parameters():
 # ---------------------------------------------------------------- text
 
 
-def test_pieces():
-    np.testing.assert_array_equal(tf_.pieces(np.arange(7), 3), [[0, 1, 2], [3, 4, 5]])
-    np.testing.assert_array_equal(
-        tf_.pieces(np.arange(5), 3, 1), [[0, 1, 2], [1, 2, 3], [2, 3, 4]]
-    )
-
-
 def test_bits_are_the_cross_entropy():
     rows = ids(5, 9)
     loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
@@ -178,7 +171,6 @@ def test_masking_hides_eight_of_ten_of_the_chosen():
         (lambda: tf_.layer_norm(np.zeros((2, 3)), np.ones(3), np.zeros(2)), "gain"),
         (lambda: tf_.transformer_block(np.zeros((1, 2, 3)), []), "weights"),
         (lambda: tf_.build_transformer(5, 5, width=10, heads=3), "heads"),
-        (lambda: tf_.pieces(np.arange(3), 5), "ids"),
         (lambda: tf_.next_probabilities([1, 2], temperature=0), "temperature"),
         (lambda: tf_.next_probabilities([1, 2], top_k=3), "top_k"),
         (lambda: tf_.sample(None, [1, 2], 1, None, length=3), "start"),
