@@ -18,7 +18,7 @@ nb_execution_mode = "off"  # the outputs are stored in the notebooks
 nb_merge_streams = True
 myst_enable_extensions = ["amsmath", "dollarmath"]
 myst_heading_anchors = 3
-myst_heading_slug_func = "tools.places.anchor"  # as Jupyter and GitHub name headings
+myst_heading_slug_func = "tools.site.slug"  # as Jupyter names headings
 mathjax_path = "mathjax/tex-chtml-full.js"
 copybutton_selector = "div.highlight pre:not(.cell_output pre)"
 templates_path = []
@@ -29,7 +29,7 @@ html_favicon = "_static/favicon.svg"
 html_copy_source = True  # for the button that downloads a notebook
 html_sourcelink_suffix = ""
 html_show_copyright = html_show_sphinx = False
-html_last_updated_fmt = None
+html_context = {"default_mode": "auto"}  # light or dark, as the system is
 html_theme_options = {
     "show_navbar_depth": 2,  # chapters and their parts
     "navbar_persistent": [],  # a second search field above each page

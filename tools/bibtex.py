@@ -69,7 +69,9 @@ def venue(name, numbers):
             series = dict(zip(("series", "volume", "number"), volume.groups(), strict=True))
             return "inproceedings", {**fields, **series}
         return "inproceedings", {**fields, "note": numbers}
-    if volume := re.fullmatch(r"([A-Z]*-?\d+)(?:\(([\d–/]+)\))?(?:, (?:Article )?(\w+))?", numbers):
+    if volume := re.fullmatch(
+        r"([A-Z]*-?\d+)(?:\(([\d–/]+)\))?(?:, (?:Article )?(\w+))?", numbers
+    ):
         fields = {"volume": volume[1], "number": volume[2], "pages": volume[3], **fields}
         return "article", {"journal": name, **fields}
     if name.startswith("Transactions"):

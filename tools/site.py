@@ -22,7 +22,7 @@ from sphinx.cmd.build import build_main
 
 from dl_course import data
 from tools.bibtex import bibtex
-from tools.files import forgive_stdout, make_folder, write_atomically
+from tools.files import forgive_stdout, make_folder, read_json, write_atomically
 from tools.notebooks import (
     FOLDED,
     NOTEBOOKS,
@@ -34,8 +34,10 @@ from tools.notebooks import (
     stem,
     tags,
 )
-from tools.places import DOCS
+from tools.places import DOCS, anchor
 from tools.readme import groups
+from tools.sabotage import SABOTAGE
+from tools.seeds import SEEDS
 
 SITE = ROOT / "build" / "site"
 STATUS = DOCS / "status.json"
@@ -49,7 +51,7 @@ FOOTER = (
 
 
 def published():
-    """(owner/name, branch or tag) that launch buttons lead to; ("", "") if there is none."""
+    """(owner/name, branch or tag) that launch buttons lead to; ("", "") if none."""
     course = manifest()[0]
     repository = os.environ.get("DL_COURSE_REPOSITORY") or course["repository"]
     reference = os.environ.get("DL_COURSE_REF") or course["tag"] or "main"
@@ -124,6 +126,11 @@ def for_site(notebook, parts=()):
     return notebook
 
 
+def slug(heading):
+    """The end of an address of a heading, as links in notebooks and in docs/ write it."""
+    return anchor(heading).replace("%22", '"')
+
+
 def alts(notebook):
     """The texts that stand for the figures of a notebook, in order."""
     return [
@@ -152,8 +159,13 @@ def setup(app):
         if path.suffix == ".ipynb":
             figures = [
                 image
-                for output in doctree.findall(lambda n: "cell_output" in n.get("classes", ())
-                                              if hasattr(n, "get") else False)
+                for output in doctree.findall(
+                    lambda n: (
+                        "cell_output" in n.get("classes", ())
+                        if hasattr(n, "get")
+                        else False
+                    )
+                )
                 for image in output.findall(lambda n: n.tagname == "image")
             ]
             texts = alts(nbformat.read(path, as_version=4))
@@ -234,8 +246,10 @@ def start_page():
         [
             text,
             toctree(chapters, "Chapters"),
-            toctree([f"docs/{n}" for n in LOOK_UP], "Look up"),
-            toctree([f"docs/{n}" for n in others()], "Teach, and how we test"),
+            toctree([f"{n.capitalize()} <docs/{n}>" for n in LOOK_UP], "Look up"),
+            toctree(
+                [f"{n.capitalize()} <docs/{n}>" for n in others()], "Around the course"
+            ),
         ]
     )
 
@@ -260,8 +274,8 @@ def glossary_page():
     lines = [
         "# Glossary",
         "",
-        "The terms of the course, each with the chapter that introduces it: there it stands "
-        "in bold, with an example.",
+        "The terms of the course, each with the chapter that introduces it: there it "
+        "stands in bold, with an example.",
         "",
     ]
     letter = None
@@ -311,8 +325,156 @@ def bibliography_page():
     return "\n".join([*lines, ""])
 
 
+# ---------------------------------------------------------------- the status page
+
+STATUS_TEXT = """\
+# Status
+
+Every number that a chapter claims is checked when the chapter is executed: a chapter with a
+claim that fails is not stored. Here is what the last runs found.
+"""
+LAST_RUN = """\
+## The stored notebooks
+
+Claims that hold, CPU seconds of the last run beside those that the chapter may take, and
+the memory of its kernel at the peak.
+"""
+SEEDS_TEXT = """\
+## Other seeds
+
+A claim must hold with any seed. Each chapter was run with many; for each claim we know the
+mean and the standard deviation of its value. The last columns show the claim that comes
+nearest to its bound, and how many standard deviations lie between its mean and the bound:
+at least six are wanted.
+"""
+SABOTAGE_TEXT = """\
+## Ideas switched off
+
+A claim proves a conclusion only if it fails when the idea behind it is switched off. So we
+switch each idea off, execute the chapter, and look.
+"""
+
+
+def record():
+    """What docs/status.json keeps of the last runs of `make seeds` and `make sabotage`."""
+    return {"seeds": {}, "sabotage": {}} | read_json(STATUS, {})
+
+
+def keep_status():
+    """Bring what build/seeds and build/sabotage say into docs/status.json.
+
+    Chapters without a file there keep what is recorded. `of` tells which code was run.
+    """
+    kept = record()
+    for chapter in manifest()[1]:
+        number, of = chapter["number"], fingerprint(build(chapter))
+        if found := read_json(SEEDS / f"{number}.json", {}):
+            kept["seeds"][number] = {"of": of, "runs": found["runs"], **nearest(found)}
+        if rows := read_json(SABOTAGE / f"{number}.json", []):
+            noticed = {row["claim"]: row["noticed"] for row in rows}
+            kept["sabotage"][number] = {"of": of, "noticed": noticed}
+    write_atomically(STATUS, json.dumps(kept, ensure_ascii=False, indent=1) + "\n")
+
+
+def nearest(found):
+    """How many claims there are, those that failed, and the one nearest to its bound."""
+    rows = found["claims"]
+    measured = [row for row in rows if row.get("apart") is not None]
+    near = min(measured, key=lambda row: row["apart"], default=None)
+    return {
+        "claims": len(rows),
+        "failed": [row["name"] for row in rows if row["failed"]],
+        "nearest": near and {key: near[key] for key in ("name", "worst", "bound", "apart")},
+    }
+
+
 def status_page():
-    return "# Status\n"
+    """The page of the last runs: claims, costs, seeds, ideas switched off, versions."""
+    chapters = manifest()[1]
+    stored = {
+        c["number"]: nbformat.read(NOTEBOOKS / f"{stem(c)}.ipynb", as_version=4)
+        for c in chapters
+    }
+    last = {number: n.metadata.get("dl_course", {}) for number, n in stored.items()}
+    claims = sum(of.get("claims", 0) for of in last.values())
+    lines = [
+        STATUS_TEXT,
+        f"{claims} claims are recorded, and all of them hold.",
+        "",
+        LAST_RUN,
+        *table(
+            "chapter | claims held | CPU seconds | at most | memory",
+            ":--|--:|--:|--:|--:",
+            (
+                (
+                    link(c, "../notebooks/"),
+                    last[c["number"]].get("claims", "not recorded"),
+                    last[c["number"]].get("cpu_seconds", "not recorded"),
+                    c["cpu_seconds"],
+                    last[c["number"]].get("memory", "not recorded"),
+                )
+                for c in chapters
+            ),
+        ),
+    ]
+    if versions := {tuple(sorted(of.get("versions", {}).items())) for of in last.values()}:
+        lines += [
+            f"They were made with {', '.join(f'{name} {number}' for name, number in made)}."
+            for made in sorted(versions)
+            if made
+        ]
+    return "\n".join([*lines, "", *seeds_part(chapters), *sabotage_part(chapters), ""])
+
+
+def seeds_part(chapters):
+    kept, rows = record()["seeds"], []
+    for c in chapters:
+        if found := kept.get(c["number"]):
+            near = found["nearest"] or {"name": "", "apart": None}
+            apart = "" if near["apart"] is None else f"{near['apart']:.1f}"
+            failed = "; ".join(found["failed"]) or "none"
+            rows.append(
+                (
+                    link(c, "../notebooks/") + outdated(c, found),
+                    found["runs"],
+                    found["claims"],
+                    failed,
+                    near["name"],
+                    apart,
+                )
+            )
+    head = "chapter | runs | claims | failed | nearest to its bound | deviations apart"
+    return [SEEDS_TEXT, *(table(head, ":--|--:|--:|:--|:--|--:", rows) or [NOT_YET]), ""]
+
+
+def sabotage_part(chapters):
+    kept, rows = record()["sabotage"], []
+    for c in chapters:
+        if found := kept.get(c["number"]):
+            says = {row["claim"]: row["says"] for row in c.get("conclusions", [])}
+            rows += [
+                (
+                    link(c, "../notebooks/") + outdated(c, found),
+                    says.get(claim, claim),
+                    "noticed" if noticed else "**not noticed**",
+                )
+                for claim, noticed in found["noticed"].items()
+            ]
+    head = "chapter | conclusion | its idea switched off"
+    return [SABOTAGE_TEXT, *(table(head, ":--|:--|:--", rows) or [NOT_YET]), ""]
+
+
+NOT_YET = "No run is recorded yet."
+
+
+def outdated(chapter, found):
+    return "" if found["of"] == fingerprint(build(chapter)) else " (changed since)"
+
+
+def table(head, align, rows):
+    """Lines of a Markdown table; none if there are no rows."""
+    cells = [" | ".join(str(cell).replace("|", "\\|") for cell in row) for row in rows]
+    return [f"| {line} |" for line in (head, align, *cells)] + [""] if cells else []
 
 
 # ---------------------------------------------------------------- building
@@ -352,7 +514,7 @@ def lay_out(source):
 
 
 def make(target):
-    """Build the site in a folder; return the exit code of Sphinx, which forgives nothing."""
+    """Build the site in a folder; return the exit code of Sphinx: warnings count."""
     source = target.with_name(f"{target.name}-source")
     lay_out(source)
     shutil.rmtree(target, ignore_errors=True)
@@ -368,6 +530,10 @@ def main():
     parser.add_argument("--status", action="store_true", help="write docs/status.json")
     options = parser.parse_args()
     forgive_stdout()
+    if options.status:
+        keep_status()
+        print(f"{STATUS.relative_to(ROOT)}: written")
+        return
     code = make(options.to.resolve())
     if not code:
         print(f"The site is ready: {options.to / 'index.html'}")
