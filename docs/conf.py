@@ -26,6 +26,7 @@ html_theme = "sphinx_book_theme"
 html_static_path = ["_static"]
 html_css_files = ["site.css"]
 html_favicon = "_static/favicon.svg"
+html_use_index = False
 html_copy_source = True  # for the button that downloads a notebook
 html_sourcelink_suffix = ""
 html_show_copyright = html_show_sphinx = False

@@ -513,15 +513,21 @@ def lay_out(source):
     shutil.copy2(DOCS / "opening.png", source / "docs")
 
 
+def run_sphinx(source, target):
+    """Build the pages of a source folder; return an exit code: a warning is an error."""
+    cache = target.with_name(f"{target.name}-doctrees")
+    for folder in (target, cache):
+        shutil.rmtree(folder, ignore_errors=True)
+    strict = ["-q", "-W", "--keep-going", "-n"]
+    folders = ["-c", str(DOCS), "-d", str(cache), str(source), str(target)]
+    return build_main(["-b", "html", *strict, "-j", "auto", *folders])
+
+
 def make(target):
-    """Build the site in a folder; return the exit code of Sphinx: warnings count."""
+    """Lay out and build the whole site in a folder; return the exit code."""
     source = target.with_name(f"{target.name}-source")
     lay_out(source)
-    shutil.rmtree(target, ignore_errors=True)
-    options = ["-q", "-W", "--keep-going", "-n", "-j", "auto", "-c", str(DOCS)]
-    cache = target.with_name(f"{target.name}-doctrees")
-    shutil.rmtree(cache, ignore_errors=True)
-    return build_main(["-b", "html", *options, "-d", str(cache), str(source), str(target)])
+    return run_sphinx(source, target)
 
 
 def main():
