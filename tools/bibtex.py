@@ -12,7 +12,7 @@ CONFERENCE = re.compile(
     r"|IJCAI|Interspeech|ISCA|KDD|NAACL|NeurIPS|NIPS|OSDI|SIGMOD|UAI|WWW)\b"
 )
 INITIALS = r"(?:\w+\.(?:-\w+\.)*\s?)+"  # "J. L." or "H.-Y."
-PAGES = re.compile(r"\b(\d+)[–-](\d+)\b")
+PAGES = re.compile(r"\b(\d+)[–-](\d[\w.]*)")
 
 
 def bibtex(references):

@@ -337,7 +337,7 @@ LAST_RUN = """\
 ## The stored notebooks
 
 Claims that hold, CPU seconds of the last run beside those that the chapter may take, and
-the memory of its kernel at the peak.
+the memory of its kernel at the peak. A dash stands where the last run recorded nothing.
 """
 SEEDS_TEXT = """\
 ## Other seeds
@@ -367,12 +367,16 @@ def keep_status():
     """
     kept = record()
     for chapter in manifest()[1]:
-        number, of = chapter["number"], fingerprint(build(chapter))
+        number = chapter["number"]
         if found := read_json(SEEDS / f"{number}.json", {}):
-            kept["seeds"][number] = {"of": of, "runs": found["runs"], **nearest(found)}
+            content = {"runs": found["runs"], **nearest(found)}
+            kept["seeds"][number] = {"of": fingerprint(build(chapter)), **content}
         if rows := read_json(SABOTAGE / f"{number}.json", []):
             noticed = {row["claim"]: row["noticed"] for row in rows}
-            kept["sabotage"][number] = {"of": of, "noticed": noticed}
+            kept["sabotage"][number] = {
+                "of": fingerprint(build(chapter)),
+                "noticed": noticed,
+            }
     write_atomically(STATUS, json.dumps(kept, ensure_ascii=False, indent=1) + "\n")
 
 
@@ -396,11 +400,8 @@ def status_page():
         for c in chapters
     }
     last = {number: n.metadata.get("dl_course", {}) for number, n in stored.items()}
-    claims = sum(of.get("claims", 0) for of in last.values())
     lines = [
         STATUS_TEXT,
-        f"{claims} claims are recorded, and all of them hold.",
-        "",
         LAST_RUN,
         *table(
             "chapter | claims held | CPU seconds | at most | memory",
@@ -408,22 +409,18 @@ def status_page():
             (
                 (
                     link(c, "../notebooks/"),
-                    last[c["number"]].get("claims", "not recorded"),
-                    last[c["number"]].get("cpu_seconds", "not recorded"),
+                    last[c["number"]].get("claims", "–"),
+                    last[c["number"]].get("cpu_seconds", "–"),
                     c["cpu_seconds"],
-                    last[c["number"]].get("memory", "not recorded"),
+                    last[c["number"]].get("memory", "–"),
                 )
                 for c in chapters
             ),
         ),
     ]
-    if versions := {tuple(sorted(of.get("versions", {}).items())) for of in last.values()}:
-        lines += [
-            f"They were made with {', '.join(f'{name} {number}' for name, number in made)}."
-            for made in sorted(versions)
-            if made
-        ]
-    return "\n".join([*lines, "", *seeds_part(chapters), *sabotage_part(chapters), ""])
+    made = sorted({of["versions"] for of in last.values() if "versions" in of})
+    lines += [f"They were made with {'; '.join(made)}.", ""] if made else []
+    return "\n".join([*lines, *seeds_part(chapters), *sabotage_part(chapters), ""])
 
 
 def seeds_part(chapters):
