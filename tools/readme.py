@@ -65,11 +65,26 @@ def with_table(readme):
     return marked.sub(lambda m: f"{m[1]}{table()}\n{m[2]}", readme)
 
 
+def with_site(readme):
+    """The README's text with the way to the published course; without one before that."""
+    repository = manifest()[0]["repository"]
+    owner, _, name = repository.partition("/")
+    lines = [
+        f"[Read it online](https://{owner.lower()}.github.io/{name}/), or get it:\n",
+        "```sh",
+        f"git clone https://github.com/{repository}",
+        "```",
+    ]
+    marked = re.compile(r"(<!-- site -->\n).*?(<!-- /site -->)", re.DOTALL)
+    text = "\n".join(lines) + "\n" if repository else ""
+    return marked.sub(lambda m: f"{m[1]}{text}{m[2]}", readme)
+
+
 def main():
     text = README.read_text("utf-8")
-    write_atomically(README, picture.with_picture(with_table(text)))
+    write_atomically(README, picture.with_picture(with_site(with_table(text))))
     picture.write()
-    print("README.md: table and picture are up to date")
+    print("README.md: table, links and picture are up to date")
 
 
 if __name__ == "__main__":
