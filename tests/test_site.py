@@ -170,6 +170,13 @@ def test_what_is_read_stays_open(kinds):
     assert made.source == "x = 1" and tags(made) == kinds
 
 
+def test_links_of_a_page_hold_on_the_site():
+    links = "[a](#01-a-new) [b](../notebooks/x.ipynb#C) [d](../E.md)"
+    text = f"# Page\n\n## 01 A (new)\n\n{links}"
+    made = site.for_pages(text).splitlines()[-1]
+    assert made == "[a](<#01-A-(new)>) [b](../notebooks/x.ipynb#C) d (`E.md`)"
+
+
 def test_terms_come_by_the_alphabet_with_their_chapters(monkeypatch):
     one = {
         "number": "01",

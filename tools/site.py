@@ -18,6 +18,7 @@ import sys
 from pathlib import Path
 
 import nbformat
+from myst_parser.slugs import github_slugify
 from sphinx.cmd.build import build_main
 
 from dl_course import data
@@ -246,15 +247,19 @@ def start_page():
         [
             text,
             toctree(chapters, "Chapters"),
-            toctree([f"{n.capitalize()} <docs/{n}>" for n in LOOK_UP], "Look up"),
-            toctree(
-                [f"{n.capitalize()} <docs/{n}>" for n in others()], "Around the course"
-            ),
+            toctree(map(entry, LOOK_UP), "Look up"),
+            toctree(map(entry, others()), "Around the course"),
         ]
     )
 
 
 LOOK_UP = ("glossary", "notation", "errata", "coverage", "data", "bibliography")
+
+
+def entry(name):
+    """A line of the side bar: a short title for the pages that we know."""
+    known = (*LOOK_UP, "teaching", "status")
+    return f"{name.capitalize()} <docs/{name}>" if name in known else f"docs/{name}"
 
 
 def others():
@@ -477,6 +482,18 @@ def table(head, align, rows):
 # ---------------------------------------------------------------- building
 
 
+def for_pages(text):
+    """A page of docs/ whose links hold on the site, too.
+
+    A heading of the page itself is named there as in notebooks, and here as on GitHub. A
+    file of the repository that is no page is named, and not linked.
+    """
+    headings = re.findall(r"^#+ (.+)$", text, re.MULTILINE)
+    names = {github_slugify(heading): slug(heading) for heading in headings}
+    text = re.sub(r"\]\(#([^)]+)\)", lambda m: f"](<#{names.get(m[1], m[1])}>)", text)
+    return re.sub(r"\[([^\]]+)\]\(\.\./(?!notebooks/)([^)]+)\)", r"\1 (`\2`)", text)
+
+
 def pages():
     """{path in the source folder: text} of all pages that are no notebooks."""
     made = {
@@ -494,7 +511,7 @@ def pages():
             )
     for path in DOCS.glob("*.md"):
         if path.stem != "start":
-            made[f"docs/{path.name}"] = path.read_text("utf-8")
+            made[f"docs/{path.name}"] = for_pages(path.read_text("utf-8"))
     return made
 
 
@@ -507,7 +524,8 @@ def lay_out(source):
         (source / name).write_text(text, "utf-8")
     for chapter in manifest()[1]:
         shutil.copy2(NOTEBOOKS / f"{stem(chapter)}.ipynb", source / "notebooks")
-    shutil.copy2(DOCS / "opening.png", source / "docs")
+    for picture in DOCS.glob("*.png"):
+        shutil.copy2(picture, source / "docs")
 
 
 def run_sphinx(source, target):
