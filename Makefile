@@ -105,7 +105,7 @@ lint: $(ALL)
 	@echo "Linting ..."
 	@$(RUN) -m ruff check -q . && $(RUN) -m ruff format -q --check .
 
-course: $(ALL)  ## execute every chapter: pages, claims, seconds, memory (25 minutes)
+course: $(ALL)  ## execute every chapter: claims, seconds, memory (25 minutes)
 	@DL_COURSE_SEED=$(SEED) $(RUN) -m tools.course $(CHAPTERS)
 
 jax: $(ALL)  ## the chapters whose claims also hold with JAX beneath Keras

@@ -17,7 +17,7 @@ import nbformat
 import pytest
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
 
-from tools import readme, site
+from tools import site
 from tools.notebooks import NOTEBOOKS, ROOT, manifest, stem, tags
 
 pytestmark = pytest.mark.filterwarnings("ignore::PendingDeprecationWarning")
@@ -301,18 +301,6 @@ def test_a_workflow_names_its_own_repository(small_site, monkeypatch):
     page = small_site()
     assert f"{BINDER}a-fork/of.it/main?urlpath=lab/tree/notebooks/small.ipynb" in page
     assert "colab.research" not in page  # a notebook could not install the package there
-
-
-def test_the_readme_leads_to_the_site_once_there_is_one(monkeypatch):
-    text = readme.README.read_text("utf-8")
-    course = {"repository": "Some-One/course"}
-    monkeypatch.setattr(readme, "manifest", lambda: (course, CHAPTERS, {}))
-    led = readme.with_site(text)
-    assert "(https://some-one.github.io/course/)" in led
-    assert "git clone https://github.com/Some-One/course\n" in led
-    assert readme.with_site(led) == led
-    course["repository"] = ""
-    assert "github" not in readme.with_site(led)
 
 
 def test_a_wrong_name_is_told_in_one_sentence(monkeypatch):

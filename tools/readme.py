@@ -59,32 +59,29 @@ def line_of(c, whole):
     )
 
 
-def with_table(readme):
-    """The README's text with its chapter table made from the manifests."""
-    marked = re.compile(r"(<!-- chapters -->\n).*?(<!-- /chapters -->)", re.DOTALL)
-    return marked.sub(lambda m: f"{m[1]}{table()}\n{m[2]}", readme)
-
-
-def with_site(readme):
-    """The README's text with the way to the published course; without one before that."""
+def site():
+    """Where the pages of the course are."""
     repository = manifest()[0]["repository"]
-    owner, _, name = repository.partition("/")
-    lines = [
-        f"[Read it online](https://{owner.lower()}.github.io/{name}/), or get it:\n",
-        "```sh",
-        f"git clone https://github.com/{repository}",
-        "```",
-    ]
-    marked = re.compile(r"(<!-- site -->\n).*?(<!-- /site -->)", re.DOTALL)
-    text = "\n".join(lines) + "\n" if repository else ""
-    return marked.sub(lambda m: f"{m[1]}{text}{m[2]}", readme)
+    if repository:
+        owner, _, name = repository.partition("/")
+        where = f"https://{owner.lower()}.github.io/{name}/"
+        return f"To read it in a browser, without installing anything: [the site]({where})."
+    return "To read it in a browser: `make site` writes its pages to `build/site`."
+
+
+def with_table(readme):
+    """The README's text with its chapters, and the way to the site, from the manifests."""
+    for name, made in (("chapters", table()), ("site", site())):
+        marked = re.compile(rf"(<!-- {name} -->\n).*?(<!-- /{name} -->)", re.DOTALL)
+        readme = marked.sub(lambda m, made=made: f"{m[1]}{made}\n{m[2]}", readme)
+    return readme
 
 
 def main():
     text = README.read_text("utf-8")
-    write_atomically(README, picture.with_picture(with_site(with_table(text))))
+    write_atomically(README, picture.with_picture(with_table(text)))
     picture.write()
-    print("README.md: table, links and picture are up to date")
+    print("README.md: table and picture are up to date")
 
 
 if __name__ == "__main__":

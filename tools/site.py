@@ -18,6 +18,7 @@ import sys
 from pathlib import Path
 
 import nbformat
+from docutils import nodes
 from myst_parser.slugs import github_slugify
 from sphinx.cmd.build import build_main
 
@@ -92,13 +93,9 @@ def folded(cell):
     kinds = tags(cell)
     title = re.match(r"# @title (.+)\n", cell.source)
     title = title[1] if title else None
-    for kind, hide in (
-        ("solution", "hide-cell"),
-        ("claims", "hide-cell"),
-        ("setup", "hide-cell"),
-    ):
+    for kind in ("solution", "claims", "setup"):
         if kind in kinds:
-            return hide, title or FOLDED[kind]
+            return "hide-cell", title or FOLDED[kind]
     if "figure" in kinds and "predict" in kinds:
         return "hide-cell", "What comes out, and its drawing"
     if "figure" in kinds:
@@ -160,14 +157,9 @@ def setup(app):
         if path.suffix == ".ipynb":
             figures = [
                 image
-                for output in doctree.findall(
-                    lambda n: (
-                        "cell_output" in n.get("classes", ())
-                        if hasattr(n, "get")
-                        else False
-                    )
-                )
-                for image in output.findall(lambda n: n.tagname == "image")
+                for output in doctree.findall(nodes.container)
+                if "cell_output" in output["classes"]
+                for image in output.findall(nodes.image)
             ]
             texts = alts(nbformat.read(path, as_version=4))
             for image, text in zip(figures, texts, strict=True):
