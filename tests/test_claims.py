@@ -154,9 +154,9 @@ def test_conclusions_name_a_claim_and_a_text_that_occurs_once(chapter):
 def stated(source):
     """(name, keywords) of every call of `claim` with a name that is a literal."""
     for node in ast.walk(ast.parse(source)):
-        if isinstance(node, ast.Call) and getattr(node.func, "id", "") == "claim":
-            if isinstance(node.args[0], ast.Constant):
-                yield node.args[0].value, {keyword.arg for keyword in node.keywords}
+        is_claim = isinstance(node, ast.Call) and getattr(node.func, "id", "") == "claim"
+        if is_claim and isinstance(node.args[0], ast.Constant):
+            yield node.args[0].value, {keyword.arg for keyword in node.keywords}
 
 
 def test_help_costs_nothing():

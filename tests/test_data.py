@@ -3,6 +3,7 @@
 import ast
 import collections
 import contextlib
+import errno
 import hashlib
 import itertools
 import pickle
@@ -138,7 +139,8 @@ def test_a_file_in_the_learners_folder_wins(tmp_path, monkeypatch):
     monkeypatch.setattr(Path, "read_bytes", lambda path: opened.append(path) or read(path))
     data.co2()
     data.el_nino()  # not there: the embedded one
-    assert opened == [tmp_path / "co2.csv", FOLDER / "el-nino.csv"]
+    tables = [path for path in opened if path.suffix == ".csv"]
+    assert tables == [tmp_path / "co2.csv", FOLDER / "el-nino.csv"]
 
 
 @pytest.mark.parametrize("damage", [lambda b: b[:-100], lambda b: b[:-1] + b"?"])
@@ -189,8 +191,60 @@ def test_installed_wheel(tmp_path, monkeypatch):
     monkeypatch.setattr(files, "PACKAGE", package)
     shutil.copy(FOLDER / "el-nino.csv", home)
     assert len(data.el_nino()[0]) == 61
-    with pytest.raises(FileNotFoundError, match="install dl-course again"):
+    with pytest.raises(FileNotFoundError, match="run the notebook's set-up cell"):
         data.co2()
+
+
+def test_a_folder_of_the_learner_that_is_not_there_is_not_passed_over(
+    tmp_path, monkeypatch
+):
+    monkeypatch.setenv("DL_COURSE_DATA", str(tmp_path / "nowhere"))
+    for load in (data.co2, data.cifar10, data.color_images):
+        with pytest.raises(FileNotFoundError) as caught:
+            load()
+        message = str(caught.value)
+        assert message.startswith("DL_COURSE_DATA: expected a folder, got ")
+        assert "nowhere" in message
+
+
+@pytest.mark.parametrize("name", ["co2.csv", "manifest.toml"])
+def test_a_file_without_the_right_to_read(tmp_path, monkeypatch, name):
+    package, home = checkout(tmp_path)
+    monkeypatch.setattr(files, "PACKAGE", package)
+    shutil.copy(FOLDER / "co2.csv", home)
+    read = Path.read_bytes
+
+    def refuse(path):  # also for root, whom no mode keeps out
+        if path.name == name:
+            raise PermissionError(errno.EACCES, "Permission denied", str(path))
+        return read(path)
+
+    monkeypatch.setattr(Path, "read_bytes", refuse)
+    with pytest.raises(PermissionError) as caught:
+        data.co2()
+    assert str(caught.value).startswith(f"{home / name} cannot be read: Permission denied.")
+
+
+CUTS = [lambda b: b[:2000], lambda b: b[:-1000], lambda b: b[:100] + b"\xff" + b]
+CUTS += [lambda b: b[: b.index(b"\n[co2]")]]  # still TOML
+
+
+@pytest.mark.parametrize("damage", CUTS)
+@pytest.mark.parametrize("folder", ["data", "_data"])
+def test_a_damaged_manifest(tmp_path, monkeypatch, damage, folder):
+    package, home = checkout(tmp_path, folder)
+    monkeypatch.setattr(files, "PACKAGE", package)
+    path = home / "manifest.toml"
+    path.write_bytes(damage(path.read_bytes()))
+    with pytest.raises(ValueError) as caught:
+        data.co2()
+    message = str(caught.value)
+    assert message.startswith(f"{path} is damaged (")
+    restore = {
+        "data": "run `git checkout -- data/manifest.toml`.",
+        "_data": "start a new session and run the notebook's set-up cell.",
+    }
+    assert message.endswith(f"To restore: {restore[folder]}")
 
 
 def test_no_manifest(tmp_path, monkeypatch):

@@ -8,6 +8,7 @@ import tomllib
 from pathlib import Path
 
 PACKAGE = Path(__file__).resolve().parents[1]
+RESTORE_ELSEWHERE = "start a new session and run the notebook's set-up cell"
 
 
 def home():
@@ -18,39 +19,47 @@ def home():
             return folder
     raise FileNotFoundError(
         f"manifest.toml, the list of all data sets, is neither in {folders[0]} nor in "
-        f"{folders[1]}. Run `git checkout -- data` or install dl-course again."
+        f"{folders[1]}. In a checkout, `git checkout -- data` restores it; elsewhere, "
+        f"{RESTORE_ELSEWHERE}."
     )
 
 
 def manifest():
-    """{name of a data set: its card and files}, from manifest.toml."""
-    return tomllib.loads((home() / "manifest.toml").read_text(encoding="utf-8"))
+    """{name of a data set: its card and files}, from manifest.toml.
+
+    Raises ValueError if the file is damaged, OSError if it cannot be read.
+    """
+    path = home() / "manifest.toml"
+    try:
+        return tomllib.loads(_read(path).decode("utf-8"))
+    except ValueError as error:  # not UTF-8, or no TOML
+        raise _damaged(path, error) from None
 
 
 def read_bytes(name):
     """The content of embedded file `name`, from $DL_COURSE_DATA if it is there.
 
-    Raises FileNotFoundError if it is nowhere, ValueError if its SHA-256 is wrong.
+    Raises FileNotFoundError if it is nowhere, OSError if it cannot be read, ValueError
+    if its SHA-256 is wrong.
     """
-    folder = home()
-    own = os.environ.get("DL_COURSE_DATA")
-    folders = [Path(own), folder] if own else [folder]
+    folder, own = home(), own_folder()
+    folders = [own, folder] if own else [folder]
     files = [file for entry in manifest().values() for file in entry.get("files", [])]
-    file = next(file for file in files if file["name"] == name)
+    file = next((file for file in files if file["name"] == name), None)
+    if file is None:  # cut between two entries it is still TOML
+        raise _damaged(folder / "manifest.toml", f"it does not list {name}")
     expected = f"expected {file['bytes']} bytes with SHA-256 {file['sha256']}"
-    restore = "install dl-course again"
-    if folder.name == "data":
-        restore = f"run `git checkout -- data/{name}`"
 
     path = next((f / name for f in folders if (f / name).is_file()), None)
     if path is None:
         places = " and ".join(map(str, folders))
         raise FileNotFoundError(
-            f"{name} is not in {places}: {expected}. To restore: {restore}."
+            f"{name} is not in {places}: {expected}. To restore: {_restore(folder / name)}."
         )
-    content = path.read_bytes()
+    content = _read(path)
     digest = hashlib.sha256(content).hexdigest()
     if digest != file["sha256"]:
+        restore = _restore(path)
         if path.parent != folder:
             restore = f"delete this file, or copy {name} from {folder}"
         raise ValueError(
@@ -58,6 +67,42 @@ def read_bytes(name):
             f"{digest}. To restore: {restore}."
         )
     return content
+
+
+def own_folder():
+    """The learner's folder of data files, $DL_COURSE_DATA; None if it is not set.
+
+    Raises FileNotFoundError if it names no folder.
+    """
+    own = os.environ.get("DL_COURSE_DATA")
+    if not own:
+        return None
+    if not Path(own).is_dir():
+        raise FileNotFoundError(
+            f"DL_COURSE_DATA: expected a folder, got {own!r}, which is none. Make it, or "
+            "unset this environment variable: the course brings its own data."
+        )
+    return Path(own)
+
+
+def _read(path):
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise type(error)(
+            f"{path} cannot be read: {error.strerror}. Do you have the right to read it?"
+        ) from None
+
+
+def _damaged(manifest, why):
+    restore = f"To restore: {_restore(manifest)}."
+    return ValueError(f"{manifest} is damaged ({why}). {restore}")
+
+
+def _restore(path):
+    if path.parent.name == "data":
+        return f"run `git checkout -- data/{path.name}`"
+    return RESTORE_ELSEWHERE
 
 
 def read_text(name):

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
-from dl_course.data.files import read_bytes, read_rows
+from dl_course.data.files import own_folder, read_bytes, read_rows
 
 CIFAR10_CLASSES = [
     *("airplane", "automobile", "bird", "cat", "deer"),
@@ -77,8 +77,8 @@ def cifar10():
     in [0, 1], together 0.7 GB; y (50000 or 10000,) int64. Raises ConnectionError within
     seconds if it cannot be had, ValueError if cifar10.npz is not as described.
     """
-    own = os.environ.get("DL_COURSE_DATA")
-    if own and (path := Path(own, "cifar10.npz")).is_file():
+    own = own_folder()
+    if own and (path := own / "cifar10.npz").is_file():
         arrays, source = _cifar10_from_file(path), str(path)
     else:
         arrays, source = _cifar10_from_keras(), "Keras's CIFAR-10"

@@ -546,7 +546,7 @@ claim("new digits read with sound labels", read, at_least=0.84)
 # %% [markdown]
 # The same network learns noise by heart (Zhang et al., 2017), and reads digits
 # well. So *many parameters need much data* is no law (E052), and *deep networks
-# generalize* is none either (E056, E093): the data decide too. Between these ends
+# generalize* is none either (E093): the data decide too. Between these ends
 # lies every real table. With 40 % dice, four ways:
 #
 # - **plain**, 18 epochs;
@@ -557,7 +557,7 @@ claim("new digits read with sound labels", read, at_least=0.84)
 # - **early stopping**: after a few epochs without progress on validation rows, stop
 #   and go back to the best.
 
-# %% tags=["E052", "E056", "E093"]
+# %% tags=["E052", "E093"]
 rng, rate = np.random.default_rng(seed(9)), 0.4
 dropped = (rng.random(50_000) >= rate) / (1 - rate)  # dropout of a signal of ones
 claim("mean after dropout", dropped.mean(), equals=1, tolerance=0.03)
@@ -734,15 +734,15 @@ print([variable.name for variable, old, new in trio if (old != new).any()])
 # |---|---|---|---|
 # | E042, E128 | Weights and biases connect nodes; a node has a weight and a bias | A weight lies on a connection, a bias in a unit | $d$ inputs, $u$ units: $du + u$ numbers |
 # | E129 | A node activates weight times input | The sum and the bias are missing | $f(\sum_i w_i x_i + b)$ |
-# | E070, E125, E175 | A forward pass is $f(xW + b)$, or one sum | That is one layer or one unit, in four notations | Section 1's recursion, one convention |
-# | E043 | An activation maps input to output | So does every function | It must bend: section 2 |
+# | E070, E175 | A forward pass is $f(xW + b)$; a layer is one sum | That is one layer; that is one unit | Section 1's recursion, one notation |
+# | E043 | An activation maps input to output | So does every function | It must be non-linear: section 2 |
 # | E130 | Every layer has weights | Input, flatten, pooling and dropout have none | Section 1 counts them |
-# | E080 | A network is a pipeline of nodes | It is a graph of layers without cycles; branches are allowed | Goodfellow et al. (2016), section 6.5 |
+# | E080 | A network is a pipeline of nodes | It is a graph of layers, without cycles once loops in time are unrolled; branches are allowed | Goodfellow et al. (2016), sections 6.5 and 10.1 |
 # | E085 | Preprocessing belongs to the forward pass | It comes before, unless it is a layer | Section 5 |
 # | E046 | Building a model converts the data | That is preprocessing | Form, size and start of a function |
 # | E132 | A loss brings predictions closer to the truth | It measures | The optimizer moves |
 # | E047 | To improve is to compute gradients and update | That is training | Choose by validation: section 7 |
-# | E123 | Linear regression as a deep model | No hidden layer, no bend | Section 6 has both; only one follows a curve |
+# | E123 | Linear regression as a deep model | No hidden layer, no activation | A hidden layer with a non-linear activation makes it a network |
 
 # %% [markdown]
 # ## Exercises
@@ -759,7 +759,7 @@ print([variable.name for variable, old, new in trio if (old != new).any()])
 # %% tags=["exercise"]
 def log_softmax(z):
     """Logarithm of softmax along the last axis."""
-    ...
+    raise NotImplementedError
 
 
 check("02.1", log_softmax)
@@ -785,12 +785,12 @@ check("02.1", log_softmax)
 
 
 # %% tags=["solution"]
-def log_softmax(z):
+def log_softmax_solution(z):
     z = z - z.max(axis=-1, keepdims=True)
     return z - np.log(np.exp(z).sum(axis=-1, keepdims=True))
 
 
-check("02.1", log_softmax)
+check("02.1", log_softmax_solution, solution=True)
 
 # %% [markdown]
 # ### Exercise 02.2: a network by hand
@@ -803,7 +803,7 @@ check("02.1", log_softmax)
 # %% tags=["exercise"]
 def draw(knots, heights):
     """(weights, bias) of the output unit."""
-    ...
+    raise NotImplementedError
 
 
 check("02.2", draw)
@@ -829,12 +829,12 @@ check("02.2", draw)
 
 
 # %% tags=["solution"]
-def draw(knots, heights):
+def draw_solution(knots, heights):
     slopes = np.diff(heights) / np.diff(knots)
     return np.diff(slopes, prepend=0), heights[0]
 
 
-check("02.2", draw)
+check("02.2", draw_solution, solution=True)
 
 # %% [markdown]
 # ### Exercise 02.3: min-max without a leak
@@ -847,7 +847,7 @@ check("02.2", draw)
 # %% tags=["exercise"]
 def min_max(train, new):
     """Both arrays, scaled with the training rows' numbers."""
-    ...
+    raise NotImplementedError
 
 
 check("02.3", min_max)
@@ -874,13 +874,13 @@ check("02.3", min_max)
 
 
 # %% tags=["solution"]
-def min_max(train, new):
+def min_max_solution(train, new):
     low, width = train.min(axis=0), np.ptp(train, axis=0)
     width = np.where(width == 0, 1, width)
     return (train - low) / width, (new - low) / width
 
 
-check("02.3", min_max)
+check("02.3", min_max_solution, solution=True)
 
 # %% [markdown]
 # ### Exercise 02.4: when to stop
@@ -894,7 +894,7 @@ check("02.3", min_max)
 # %% tags=["exercise"]
 def early_stopping(losses, patience):
     """(epoch after which to stop, best epoch up to then)."""
-    ...
+    raise NotImplementedError
 
 
 check("02.4", early_stopping)
@@ -920,7 +920,7 @@ check("02.4", early_stopping)
 
 
 # %% tags=["solution"]
-def early_stopping(losses, patience):
+def early_stopping_solution(losses, patience):
     best = 0
     for epoch, loss in enumerate(losses):
         best = epoch if loss < losses[best] else best
@@ -929,4 +929,4 @@ def early_stopping(losses, patience):
     return epoch, best
 
 
-check("02.4", early_stopping)
+check("02.4", early_stopping_solution, solution=True)

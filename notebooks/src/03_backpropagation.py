@@ -702,7 +702,8 @@ summed = np.einsum("nj,njik->ik", dL_dy, dy_dW)
 claim("summed against xᵀ δ", relative_error(summed, x.T @ dL_dy), at_most=1e-12)
 
 # %% [markdown]
-# The printed rule also forgets the activation. With a sigmoid, leaving out $f'(z)$:
+# The tutorial's layer is $y = f(xW + b)$: there $f'(z)$ is a part of the last factor.
+# Who takes that factor for $x$ alone forgets it. With a sigmoid:
 
 # %%
 delta = dL_dy * network.slope("sigmoid", x @ W)
@@ -739,9 +740,9 @@ claim("back-propagation changed no weight", same)
 #
 # | | Said | In fact | Right |
 # |---|---|---|---|
-# | E071 | $L_W = L_y \, y_W$ | shapes clash, $f'$ is missing | $a^\top\delta$ |
+# | E071 | $L_W = L_y \, y_W$ | a sum over all of $y$, with $f'$ inside; as matrices the shapes clash | $a^\top\delta$ |
 # | E072 | $L_b = L_y \, y_b$ | no sum over the batch | $\sum_n \delta_n$ |
-# | E086 | it updates weights | it measures | a separate step updates |
+# | E086 | it updates weights | today the word means: it measures | a separate step updates |
 # | E192 | slopes are 0 near 0 | there they are largest | section 7 |
 #
 # ($L_W$ is short for $\partial L/\partial W$. For E192 see also Pascanu et al.,
@@ -759,7 +760,7 @@ claim("back-propagation changed no weight", same)
 # %% tags=["exercise"]
 def softsign_slope(z):
     """Return f'(z) for an array z."""
-    ...
+    raise NotImplementedError
 
 
 check("03.1", softsign_slope)
@@ -783,11 +784,11 @@ check("03.1", softsign_slope)
 
 
 # %% tags=["solution"]
-def softsign_slope(z):
+def softsign_slope_solution(z):
     return 1 / (1 + np.abs(z)) ** 2
 
 
-check("03.1", softsign_slope)
+check("03.1", softsign_slope_solution, solution=True)
 
 # %% [markdown]
 # ### Exercise 03.2: teach `Value` the sine
@@ -799,7 +800,7 @@ check("03.1", softsign_slope)
 # %% tags=["exercise"]
 def sine(v):
     """Return the sine of the Value v, as a Value."""
-    ...
+    raise NotImplementedError
 
 
 check("03.2", sine)
@@ -823,7 +824,7 @@ check("03.2", sine)
 
 
 # %% tags=["solution"]
-def sine(v):
+def sine_solution(v):
     import math
 
     from dl_course.backprop import Value
@@ -831,7 +832,7 @@ def sine(v):
     return Value(math.sin(v.data), [(v, math.cos(v.data))], "sin")
 
 
-check("03.2", sine)
+check("03.2", sine_solution, solution=True)
 
 # %% [markdown]
 # ### Exercise 03.3: a judge of gradients
@@ -844,7 +845,7 @@ check("03.2", sine)
 # %% tags=["exercise"]
 def is_gradient(f, gradient, x):
     """Return True if gradient(x) is the gradient of f at x, else False."""
-    ...
+    raise NotImplementedError
 
 
 check("03.3", is_gradient)
@@ -870,14 +871,14 @@ check("03.3", is_gradient)
 
 
 # %% tags=["solution"]
-def is_gradient(f, gradient, x):
+def is_gradient_solution(f, gradient, x):
     steps = 1e-5 * np.eye(x.size).reshape(-1, *x.shape)  # one nudge for each number
     nudged = [(f(x + h) - f(x - h)) / 2e-5 for h in steps]
     error = np.linalg.norm(np.ravel(gradient(x)) - nudged)
     return bool(error <= 1e-3 * np.linalg.norm(nudged))
 
 
-check("03.3", is_gradient)
+check("03.3", is_gradient_solution, solution=True)
 
 # %% [markdown]
 # ### Exercise 03.4: blame at a yes-or-no output
@@ -890,7 +891,7 @@ check("03.3", is_gradient)
 # %% tags=["exercise"]
 def sigmoid_blame(z, y):
     """Return ∂loss/∂z; z, y and the result have the shape (batch, 1)."""
-    ...
+    raise NotImplementedError
 
 
 check("03.4", sigmoid_blame)
@@ -915,12 +916,12 @@ check("03.4", sigmoid_blame)
 
 
 # %% tags=["solution"]
-def sigmoid_blame(z, y):
+def sigmoid_blame_solution(z, y):
     p = 0.5 + 0.5 * np.tanh(0.5 * z)  # (batch, 1)
     return (p - y) / len(z)
 
 
-check("03.4", sigmoid_blame)
+check("03.4", sigmoid_blame_solution, solution=True)
 
 # %% [markdown]
 # ### Exercise 03.5: find three mistakes
@@ -943,7 +944,7 @@ check("03.4", sigmoid_blame)
 # %% tags=["exercise"]
 def mended(x, y, w1, b1, w2, b2):
     """Return (loss, dw1, db1, dw2, db2)."""
-    ...
+    raise NotImplementedError
 
 
 check("03.5", mended)
@@ -968,7 +969,7 @@ check("03.5", mended)
 
 
 # %% tags=["solution"]
-def mended(x, y, w1, b1, w2, b2):
+def mended_solution(x, y, w1, b1, w2, b2):
     a = np.tanh(x @ w1 + b1)  # (batch, hidden)
     p = a @ w2 + b2  # (batch, outputs)
     delta2 = 2 * (p - y) / p.size  # (batch, outputs)
@@ -978,4 +979,4 @@ def mended(x, y, w1, b1, w2, b2):
     return np.mean((p - y) ** 2), dw1, db1, dw2, db2
 
 
-check("03.5", mended)
+check("03.5", mended_solution, solution=True)

@@ -685,17 +685,16 @@ claim("ReLU, scaled", largest(scaled, activation=rnn.relu), at_most=2)
 # | E020 | the result is plotted | `plt` is never imported: after all training, a NameError | run a script from a fresh start |
 # | E022 | `x` has the shape (100, 10) | it works only because Keras adds an axis | `x[..., None]`: batch, time, features |
 # | E024 | inputs and forecasts in one plot | eleven lines, ten with one label, and sample numbers taken for time | one series and its forecast over time, as above |
-# | E037, E176 | $h_t = f(x_t W + h_{t-1} U + b)$ | right, but no $h_0$, no shapes, and an LSTM in the code | sections 1 and 4 |
-# | E082 | RNN means *recursive* network | those run along trees (Goodfellow et al., 2016) | recurrent |
-# | E083 | RNNs capture long distances | plain ones can, or cannot: gain and inputs decide | section 3 |
+# | E037 | $h_t = f(x_t W + h_{t-1} U + b)$, and an LSTM in the code | the LSTM has four such products and a second state | sections 1 and 4 |
+# | E082 | RNN means *recursive* network, as often in Chinese | those run along trees (Goodfellow et al., 2016) | recurrent |
+# | E083 | RNNs capture long distances | plain ones learn them badly: gradients shrink or explode with the distance | section 3 |
 # | E092 | the difference between CNN and RNN is ... not told | both share weights | over places and a fixed window; over time and the whole past, one moment after the other |
-# | E097 | "Graves & Schmidhuber, Exploiting long-range dependencies" | no such paper | Hochreiter & Schmidhuber (1997) for the LSTM |
+# | E097 | "Graves, P., & Schmidhuber, Exploiting long-range dependencies" | no such paper | Hochreiter & Schmidhuber (1997) for the LSTM |
 # | E102 | Cho et al., 2014, pages 1729-1739 | wrong pages | EMNLP 2014, 1724-1734 |
 # | E192 | blame vanishes as slopes of tanh go to 0 *near 0* | the slope is 1 there, its largest | it vanishes far from 0, and by a small $U$ |
 # | E193 | gradients only vanish | they explode as well | section 5 |
 # | E194 | ReLU helps | gain 1 vanishes, gain 2 explodes | identity start, or gates |
-# | E195 | LSTM and GRU solve it | at Keras's defaults both forget in 80 moments | open the keeping gate at the start |
-# | E208 | deep learning reads stock prices | it rarely beats persistence | compare with naive forecasts, always |
+# | E195 | LSTM and GRU solve it | at Keras's defaults both forget in 80 moments | a larger bias of the forget or update gate, such as 4 |
 
 # %% [markdown]
 # ## Exercises
@@ -709,7 +708,7 @@ claim("ReLU, scaled", largest(scaled, activation=rnn.relu), at_most=2)
 # %% tags=["exercise"]
 def count_weights(kind, features, units):
     """An integer."""
-    ...
+    raise NotImplementedError
 
 
 check("06.1", count_weights)
@@ -735,13 +734,13 @@ check("06.1", count_weights)
 
 
 # %% tags=["solution"]
-def count_weights(kind, features, units):
+def count_weights_solution(kind, features, units):
     sets = {"rnn": 1, "lstm": 4, "gru": 3}[kind]
     biases = 2 if kind == "gru" else 1
     return sets * units * (features + units + biases)
 
 
-check("06.1", count_weights)
+check("06.1", count_weights_solution, solution=True)
 
 # %% [markdown]
 # ### Exercise 06.2: how open must a gate be?
@@ -753,7 +752,7 @@ check("06.1", count_weights)
 # %% tags=["exercise"]
 def bias_for_half_life(n):
     """The bias b with sigmoid(b) ** n == 0.5."""
-    ...
+    raise NotImplementedError
 
 
 check("06.2", bias_for_half_life)
@@ -779,12 +778,12 @@ check("06.2", bias_for_half_life)
 
 
 # %% tags=["solution"]
-def bias_for_half_life(n):
+def bias_for_half_life_solution(n):
     f = 0.5 ** (1 / n)
     return np.log(f / (1 - f))
 
 
-check("06.2", bias_for_half_life)
+check("06.2", bias_for_half_life_solution, solution=True)
 
 # %% [markdown]
 # ### Exercise 06.3: the last word
@@ -797,7 +796,7 @@ check("06.2", bias_for_half_life)
 # %% tags=["exercise"]
 def last_output(outputs, mask):  # -> (batch, units)
     """The output at the last True of each row."""
-    ...
+    raise NotImplementedError
 
 
 check("06.3", last_output)
@@ -825,13 +824,13 @@ check("06.3", last_output)
 
 
 # %% tags=["solution"]
-def last_output(outputs, mask):
+def last_output_solution(outputs, mask):
     batch, time = mask.shape
     last = time - 1 - mask[:, ::-1].argmax(axis=1)
     return outputs[np.arange(batch), last]
 
 
-check("06.3", last_output)
+check("06.3", last_output_solution, solution=True)
 
 # %% [markdown]
 # ### Exercise 06.4: a rival that climbs
@@ -844,7 +843,7 @@ check("06.3", last_output)
 # %% tags=["exercise"]
 def seasonal_with_growth(series, period, ahead):
     """One number: the forecast of series[len(series) - 1 + ahead]."""
-    ...
+    raise NotImplementedError
 
 
 check("06.4", seasonal_with_growth)
@@ -870,12 +869,12 @@ check("06.4", seasonal_with_growth)
 
 
 # %% tags=["solution"]
-def seasonal_with_growth(series, period, ahead):
+def seasonal_with_growth_solution(series, period, ahead):
     growth = series[-1] - series[-1 - period]
     return series[-1 + ahead - period] + growth
 
 
-check("06.4", seasonal_with_growth)
+check("06.4", seasonal_with_growth_solution, solution=True)
 
 # %% [markdown]
 # ### Exercise 06.5: blame for a leak
@@ -889,7 +888,7 @@ check("06.4", seasonal_with_growth)
 # %% tags=["exercise"]
 def leak_gradient(x, a, blame):  # (time,), a number, (time,)
     """The slope of the loss by a."""
-    ...
+    raise NotImplementedError
 
 
 check("06.5", leak_gradient)
@@ -915,7 +914,7 @@ check("06.5", leak_gradient)
 
 
 # %% tags=["solution"]
-def leak_gradient(x, a, blame):
+def leak_gradient_solution(x, a, blame):
     h = [0.0]
     for value in x:
         h.append(a * h[-1] + (1 - a) * value)
@@ -926,7 +925,7 @@ def leak_gradient(x, a, blame):
     return slope
 
 
-check("06.5", leak_gradient)
+check("06.5", leak_gradient_solution, solution=True)
 
 # %% [markdown]
 # ### Exercise 06.6: weights by hand (project)
@@ -941,7 +940,7 @@ check("06.5", leak_gradient)
 # %% tags=["exercise"]
 def latch():
     """[kernel, recurrent kernel, bias] of the LSTM."""
-    ...
+    raise NotImplementedError
 
 
 check("06.6", latch)
@@ -968,9 +967,9 @@ check("06.6", latch)
 
 
 # %% tags=["solution"]
-def latch():
+def latch_solution():
     kernel = np.array([[0, 0, 5, 0], [20, -20, 0, 0]])  # rows: value, flag
     return [kernel, np.zeros((1, 4)), np.array([-10, 10, 0, 10])]
 
 
-check("06.6", latch)
+check("06.6", latch_solution, solution=True)

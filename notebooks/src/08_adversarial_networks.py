@@ -568,8 +568,9 @@ stack = [keras.Input((28, 28, 1)), keras.layers.Flatten(), keras.layers.Dense(1)
 keras.Sequential(stack, name="discriminator").input
 
 # %% [markdown]
-# `inputs`, with an s, is there from the start. Better still, chain networks by calling
-# them: `D(G(z))`.
+# A call on arrays does not help: a `Sequential` has an `input` only after a call on a
+# `keras.Input`. `inputs`, with an s, is there from the start, if the stack begins with
+# an input. Better still, chain networks by calling them: `D(G(z))`.
 #
 # **The wrong end first (E165).** Then D's input, an image, is handed to G, which
 # wants noise. The right chain is $z \to G \to D$. Even so it would break, as the
@@ -641,14 +642,11 @@ claim("kept: all outputs differ", len(np.unique(kept)) == 1000)
 #
 # | | Said | In fact | Right |
 # |---|---|---|---|
-# | E168 | G ends with a convolution, without activation | its values have no bounds, images have | `tanh`, data in $[-1, 1]$ |
+# | E168 | G ends with a transposed convolution, without activation | its values have no bounds, images have | `tanh`, data in $[-1, 1]$ |
 # | E170 | two networks are the whole example | no data, no loop, no sample: no game | sections 4 and 6 |
-# | E171 | `optimizer="adam"` | rate 0.001 and $\beta_1=0.9$ are a poor start for this game | an Adam for each player, $\beta_1\le0.5$ |
-# | E172 | `LeakyReLU()` | Keras's slope is 0.3; DCGAN used 0.2; `alpha` is an old name | `LeakyReLU(negative_slope=0.2)` |
-# | E179 | $G(z)=G_\theta(z)$ | it defines nothing | $G_\theta:\mathbb R^{d}\to\mathcal X$, $D_\phi:\mathcal X\to(0,1)$ |
-# | E180 | the minimax formula, alone | right, but hardly anybody trains G with it | section 2 |
-# | E199 | D learns to separate, G to draw the true distribution | that is the hope | sections 3 and 5: circling, collapse |
-# | E202 | the GAN is sequential; G makes noise images | G maps noise to images | $z\to G\to D$ |
+# | E171 | `optimizer="adam"` | rate 0.001 is too high and $\beta_1=0.9$ unstable for this game | an Adam for each player, rate 0.0002 and $\beta_1=0.5$ (Radford et al., 2016) |
+# | E179 | $G(z)=G_\theta(z)$ | it only names the weights | $G_\theta:\mathbb R^{d}\to\mathcal X$, $D_\phi:\mathcal X\to(0,1)$ |
+# | E202 | the GAN is a `Sequential`; G makes noise images | the model is functional; G maps noise to images | $z\to G\to D$ |
 # | E213 | GANs write human-like text | a pick has no gradient | section 7, chapter 09 |
 # | E110 | "Generative Adversarial Networks", last author Courville, wrong pages | "Generative adversarial nets", last author Bengio | see the references |
 
@@ -664,7 +662,7 @@ claim("kept: all outputs differ", len(np.unique(kept)) == 1000)
 # %% tags=["exercise"]
 def perfect_verdict(p, q):  # (n,), (n,) -> (n,)
     """The probability of "real" at each point."""
-    ...
+    raise NotImplementedError
 
 
 check("08.1", perfect_verdict)
@@ -690,11 +688,11 @@ check("08.1", perfect_verdict)
 
 
 # %% tags=["solution"]
-def perfect_verdict(p, q):
+def perfect_verdict_solution(p, q):
     return p / (p + q)
 
 
-check("08.1", perfect_verdict)
+check("08.1", perfect_verdict_solution, solution=True)
 
 # %% [markdown]
 # ### Exercise 08.2: both losses, from logits
@@ -706,7 +704,7 @@ check("08.1", perfect_verdict)
 # %% tags=["exercise"]
 def losses(real_logits, fake_logits):  # (n,), (n,) -> two numbers
     """The discriminator's loss, the generator's loss."""
-    ...
+    raise NotImplementedError
 
 
 check("08.2", losses)
@@ -732,14 +730,14 @@ check("08.2", losses)
 
 
 # %% tags=["solution"]
-def losses(real_logits, fake_logits):
+def losses_solution(real_logits, fake_logits):
     d_loss = (
         np.logaddexp(0, -real_logits).mean() + np.logaddexp(0, fake_logits).mean()
     )
     return d_loss, np.logaddexp(0, -fake_logits).mean()
 
 
-check("08.2", losses)
+check("08.2", losses_solution, solution=True)
 
 # %% [markdown]
 # ### Exercise 08.3: has it collapsed?
@@ -752,7 +750,7 @@ check("08.2", losses)
 # %% tags=["exercise"]
 def diversity(labels):  # (n,) -> a count, an entropy
     """The number of digits seen, and the entropy of their shares."""
-    ...
+    raise NotImplementedError
 
 
 check("08.3", diversity)
@@ -778,13 +776,13 @@ check("08.3", diversity)
 
 
 # %% tags=["solution"]
-def diversity(labels):
+def diversity_solution(labels):
     counts = np.bincount(labels, minlength=10)
     p = counts[counts > 0] / len(labels)
     return len(p), -np.sum(p * np.log(p))
 
 
-check("08.3", diversity)
+check("08.3", diversity_solution, solution=True)
 
 # %% [markdown]
 # ### Exercise 08.4: tame the circle
@@ -798,7 +796,7 @@ check("08.3", diversity)
 # %% tags=["exercise"]
 def both_step(theta, psi, rate, gamma):
     """The new theta, the new psi."""
-    ...
+    raise NotImplementedError
 
 
 check("08.4", both_step)
@@ -824,14 +822,14 @@ check("08.4", both_step)
 
 
 # %% tags=["solution"]
-def both_step(theta, psi, rate, gamma):
+def both_step_solution(theta, psi, rate, gamma):
     real = 1 / (1 + np.exp(-psi * theta))  # the verdict on the forger's point
     d_slope = theta * real + gamma * psi
     g_slope = -psi * (1 - real)
     return theta - rate * g_slope, psi - rate * d_slope
 
 
-check("08.4", both_step)
+check("08.4", both_step_solution, solution=True)
 
 # %% [markdown]
 # ### Exercise 08.5: a quieter estimate (project)
@@ -845,7 +843,7 @@ check("08.4", both_step)
 # %% tags=["exercise"]
 def estimate(scores, picks, rewards):  # (k,), (n,), (n,) -> (k,)
     """The gradient of the expected reward."""
-    ...
+    raise NotImplementedError
 
 
 check("08.5", estimate)
@@ -873,7 +871,7 @@ check("08.5", estimate)
 
 
 # %% tags=["solution"]
-def estimate(scores, picks, rewards):
+def estimate_solution(scores, picks, rewards):
     p = np.exp(scores - scores.max())
     p = p / p.sum()
     others = (rewards.sum() - rewards) / (len(rewards) - 1)
@@ -881,4 +879,4 @@ def estimate(scores, picks, rewards):
     return np.mean((rewards - others)[:, None] * slopes, axis=0)
 
 
-check("08.5", estimate)
+check("08.5", estimate_solution, solution=True)
