@@ -169,7 +169,8 @@ def attention_pooling(x, w, b, v):
 
     Returns the context (batch, features) and the weights (batch, time), whose rows sum
     to 1. The order of the sequence does not matter. It is additive attention with a
-    single learned query (Bahdanau et al., 2015; Lin et al., 2017), not self-attention.
+    single learned query (Bahdanau et al., 2015). Lin et al. (2017) called that
+    self-attention; today the word means that every place asks all others.
     """
     x = np.asarray(x)
     if x.ndim != 3:
