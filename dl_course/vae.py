@@ -6,6 +6,9 @@ import keras
 import numpy as np
 from keras import ops
 
+from dl_course.common import predict
+from dl_course.optimizers import cosine_decay
+
 
 def fit_pca(x, dimensions):
     """The plane nearest to the rows of x: its mean (features,) and axes (d, features)."""
@@ -88,11 +91,8 @@ def train(
     """
     steps = epochs * math.ceil(len(x) / batch_size)
     warm_up = max(steps // 20, 1)
-    schedule = keras.optimizers.schedules.CosineDecay(
-        learning_rate / 10,
-        steps - warm_up,
-        warmup_target=learning_rate,
-        warmup_steps=warm_up,
+    schedule = cosine_decay(
+        learning_rate, steps, warmup_steps=warm_up, start=learning_rate / 10
     )
     model.compile(keras.optimizers.Adam(schedule), loss)
     x = ops.convert_to_tensor(x, "float32")  # once: `fit` would copy each NumPy batch
@@ -140,11 +140,11 @@ def elbo_terms(encoder, decoder, x, *, samples=1, seed=0):
     The expectation is a mean over `samples` draws of z; equal seeds draw equal noise.
     """
     rng = np.random.default_rng(seed)
-    mean, log_variance = encoder.predict(x, batch_size=1000, verbose=0)
+    mean, log_variance = predict(encoder, x)
     fit = 0.0
     for _ in range(samples):
         z = mean + np.exp(log_variance / 2) * rng.normal(size=mean.shape)
-        logits = decoder.predict(z, batch_size=1000, verbose=0)
+        logits = predict(decoder, z)
         fit += log_bernoulli(x, logits) / samples
     kl = gaussian_kl(mean, log_variance)
     return ops.convert_to_numpy(fit), ops.convert_to_numpy(kl)
@@ -162,11 +162,11 @@ def log_weights(encoder, decoder, x, samples, *, seed=0):
     The mean of the weights themselves is p(x), without bias.
     """
     rng = np.random.default_rng(seed)
-    mean, log_variance = encoder.predict(x, batch_size=1000, verbose=0)
+    mean, log_variance = predict(encoder, x)
     log_w = np.empty((len(x), samples))
     for k in range(samples):
         z = mean + np.exp(log_variance / 2) * rng.normal(size=mean.shape)
-        logits = decoder.predict(z, batch_size=1000, verbose=0)
+        logits = predict(decoder, z)
         fit = ops.convert_to_numpy(log_bernoulli(x, logits))
         log_w[:, k] = fit + log_normal(z) - log_normal(z, mean, log_variance)
     return log_w

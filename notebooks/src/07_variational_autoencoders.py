@@ -8,7 +8,10 @@ from statistics import NormalDist
 
 import keras
 from dl_course import data
+from dl_course.common import predict
 from dl_course.diagrams import Diagram
+from dl_course.linear import sigmoid
+from dl_course.optimizers import cosine_decay
 from keras import ops
 
 (x_train, y_train), (x_test, y_test) = data.mnist()
@@ -239,11 +242,8 @@ def train(
     """
     steps = epochs * math.ceil(len(x) / batch_size)
     warm_up = max(steps // 20, 1)
-    schedule = keras.optimizers.schedules.CosineDecay(
-        learning_rate / 10,
-        steps - warm_up,
-        warmup_target=learning_rate,
-        warmup_steps=warm_up,
+    schedule = cosine_decay(
+        learning_rate, steps, warmup_steps=warm_up, start=learning_rate / 10
     )
     model.compile(keras.optimizers.Adam(schedule), loss)
     x = ops.convert_to_tensor(
@@ -265,14 +265,9 @@ _ = train(
 
 
 # %%
-def outputs(model, x):
-    """What a network makes of all rows of x: an array, or a list of arrays."""
-    return model.predict(x, batch_size=2000, verbose=0)
-
-
 def decode(decoder, z):
     """The decoder's probabilities of ink for codes z (rows, 2): (rows, 784)."""
-    return 1 / (1 + np.exp(-outputs(decoder, z)))
+    return sigmoid(predict(decoder, z))
 
 
 def error_left(x_hat):
@@ -282,7 +277,7 @@ def error_left(x_hat):
 
 _, plane = fit_pca(x_train, 2)
 by_pca = apply_pca(x_test, mean_image, plane)[1]
-by_network = decode(drawer, outputs(coder, x_test)[0])
+by_network = decode(drawer, predict(coder, x_test)[0])
 
 # %% [markdown]
 # Whoever draws the mean digit, whatever comes in, makes some error. Two numbers should
@@ -320,7 +315,11 @@ def rows_of_images(rows, size=0.62):
     return figure
 
 
-rows = {"digit": x_test[:9], "PCA": by_pca[:9], "network": by_network[:9]}
+rows = {
+    "digit": x_test[:9],
+    "PCA": by_pca[:9].clip(0, 1),
+    "network": by_network[:9],
+}
 alt = "Nine digits, PCA's smears of them, and the network's clearer copies."
 plots.show(rows_of_images(rows), alt=alt)
 
@@ -364,7 +363,7 @@ def whiten(codes, mean, factor):
 
 codes = {
     "PCA": apply_pca(x_train, mean_image, plane)[0],  # (60000, 2)
-    "autoencoder": outputs(coder, x_train)[0],
+    "autoencoder": predict(coder, x_train)[0],
 }
 normals = {name: fit_normal(each) for name, each in codes.items()}
 white = {name: whiten(each, *normals[name]) for name, each in codes.items()}
@@ -427,10 +426,10 @@ claim("unevenness, PCA / autoencoder", ratio, at_most=0.75)
 
 # %% tags=["figure"]
 def scatter(clouds):
-    """A figure of {name: codes (n, 2)}: the first 2000, colored by digit."""
+    """A figure of {name: codes (n, 2)}: the first 1000, colored by digit."""
     figure, axes = plt.subplots(1, len(clouds), figsize=(2.9 * len(clouds), 2.9))
     for axis, (name, z) in zip(axes, clouds.items(), strict=True):
-        axis.scatter(*z[:2000].T, s=2, c=y_train[:2000], cmap="tab10")
+        axis.scatter(*z[:1000].T, s=3, c=y_train[:1000], cmap="tab10")
         for digit in range(10):
             middle = np.median(z[y_train == digit], axis=0)
             axis.text(*middle, digit, weight="bold", ha="center", va="center")
@@ -442,7 +441,7 @@ alt = "PCA's codes form one cloud, the autoencoder's form rays with gaps between
 plots.show(scatter(white), alt=alt)
 
 # %% [markdown]
-# *Whitened codes of 2000 digits; a number stands in the middle of its class.* PCA's
+# *Whitened codes of 1000 digits; a number stands in the middle of its class.* PCA's
 # cloud is nearly round. The autoencoder pulled the classes apart into rays, and left
 # gaps between them. (Labels color the picture; no training has seen them.)
 
@@ -454,7 +453,9 @@ def imagined(name):
     """Drawings from the 18 random codes, by PCA or by the autoencoder."""
     center, factor = normals[name]
     z = center + random_z @ factor.T
-    return mean_image + z @ plane if name == "PCA" else decode(drawer, z)
+    return (
+        (mean_image + z @ plane).clip(0, 1) if name == "PCA" else decode(drawer, z)
+    )
 
 
 rows = {"PCA": imagined("PCA")[:9], "": imagined("PCA")[9:]}
@@ -463,10 +464,12 @@ alt = "Random codes: smears by PCA, digits and some blots by the autoencoder."
 plots.show(rows_of_images(rows), alt=alt)
 
 # %% [markdown]
-# *Eighteen random codes, drawn by both.* So PCA can imagine, and it knows well where
-# its codes lie. But it imagines smears. The autoencoder draws digits, and between them
-# blots, from places where no code ever was. We would like both in one: the drawings of
-# a network, and codes whose place is known *because training put them there*.
+# *Eighteen random codes, drawn by both.* So both can imagine. PCA's normal distribution
+# fits well, but what it imagines are smears. The autoencoder imagines digits, here and
+# there a blot, although its distribution had to be fitted afterwards, and fits badly.
+# Can *one* training do all of it: learn to draw, put the codes where we are going to
+# look for them, and say how likely a picture is? And would that imagine better? Keep
+# your guess until the end of section 8.
 
 # %% [markdown]
 # ## 3. What should be learned instead?
@@ -572,7 +575,7 @@ axis.plot(q1, bounds)
 axis.plot(3 / 4, log_evidence_of_heads, "*", ms=13, color=plots.RED)
 axis.annotate("", (0.25, log_evidence_of_heads), (0.25, bounds[23]),
               arrowprops={"arrowstyle": "<->"})  # fmt: skip
-axis.text(0.27, -0.95, "gap =\nKL(guess ‖ posterior)", va="center")
+axis.text(0.27, -1.3, "gap = KL(guess ‖ posterior)", va="top")
 axis.text(0.02, log_evidence_of_heads + 0.02, "$\\log p(x)$")
 axis.text(0.76, -0.65, "the posterior", color=plots.RED)
 axis.set(xlabel="$q(z=1)$, the guess for coin 1", ylabel="ELBO (nats)")
@@ -916,11 +919,8 @@ d = Diagram("""
 d.operation(encoder="encoder", sampling="$z = \\mu + \\sigma\\varepsilon$")
 d.operation(decoder="decoder")
 d.loss(kl="KL to\n$N(0, I)$", cost="reconstruction")
-d.arrow(
-    "cost ~> decoder ~> sampling ~> encoder",
-    "",
-    "times 1\nand times $\\varepsilon$",
-)
+d.arrow("cost ~> decoder ~> sampling")
+d.arrow("sampling ~> encoder", "× 1 for $\\mu$\n× $\\varepsilon$ for $\\sigma$")
 d.arrow("kl ~> encoder")
 alt = "Dashed arrows: reconstruction to decoder, sampling, encoder; KL to encoder only."
 plots.show(d.draw(), alt=alt)
@@ -945,11 +945,11 @@ def elbo_terms(encoder, decoder, x, *, samples=1, seed=0):
     The expectation is a mean over `samples` draws of z; equal seeds draw equal noise.
     """
     rng = np.random.default_rng(seed)
-    mean, log_variance = encoder.predict(x, batch_size=1000, verbose=0)
+    mean, log_variance = predict(encoder, x)
     fit = 0.0
     for _ in range(samples):
         z = mean + np.exp(log_variance / 2) * rng.normal(size=mean.shape)
-        logits = decoder.predict(z, batch_size=1000, verbose=0)
+        logits = predict(decoder, z)
         fit += log_bernoulli(x, logits) / samples
     kl = gaussian_kl(mean, log_variance)
     return ops.convert_to_numpy(fit), ops.convert_to_numpy(kl)
@@ -1061,10 +1061,10 @@ changes = {
     "start from zero": {"start": None},
     "no schedule": {"scheduled": False},
 }
-ablation = {}  # two runs for each, from equal seeds
+models, ablation = {}, {}  # two runs for each, from equal seeds
 for name, change in progress(changes.items(), "ablation"):
-    halves = [trained(number, **change) for number in (11, 12)]
-    ablation[name] = np.array([mean_cost(*pair, x_test[:2000]) for pair in halves])
+    models[name] = [trained(number, **change) for number in (11, 12)]
+    ablation[name] = np.array([mean_cost(*m, x_test[:2000]) for m in models[name]])
     report(f"cost, {name}, two runs", ablation[name])
 
 # %% [markdown]
@@ -1097,7 +1097,7 @@ claim("cost, no schedule - schedule", unscheduled, equals=0, tolerance=15)
 # that of the autoencoder, like PCA's, or near 0?
 
 # %% tags=["predict"]
-mean, log_variance = outputs(encoder, x_train)
+mean, log_variance = predict(encoder, x_train)
 rng = np.random.default_rng(seed(6))
 white["VAE"] = mean + np.exp(log_variance / 2) * rng.normal(size=mean.shape)
 uneven["VAE"] = unevenness(white["VAE"])
@@ -1129,7 +1129,7 @@ alt = (
 plots.show(scatter(white), alt=alt)
 
 # %% [markdown]
-# *Codes of 2000 digits under the three methods, the first two whitened, the third as it
+# *Codes of 1000 digits under the three methods, the first two whitened, the third as it
 # is.* PCA's evenness and the network's order of the classes in one picture. Here are the
 # eighteen random codes of section 2 again, now drawn by the VAE:
 
@@ -1145,21 +1145,21 @@ plots.show(
 # sheet:
 
 # %% tags=["figure"]
-side = normal_quantiles(np.arange(0.5, 12) / 12)  # steps of equal probability
+side = normal_quantiles(np.arange(0.5, 11) / 11)  # steps of equal probability
 sheet_z = np.stack(np.meshgrid(side, side[::-1]), axis=-1).reshape(-1, 2)
-sheet = decode(decoder, sheet_z).reshape(12, 12, 28, 28)
-figure, axis = plt.subplots(figsize=(4.5, 4.5))
-axis.imshow(sheet.transpose(0, 2, 1, 3).reshape(12 * 28, 12 * 28))
+sheet = decode(decoder, sheet_z).reshape(11, 11, 28, 28)
+figure, axis = plt.subplots(figsize=(4, 4))
+axis.imshow(sheet.transpose(0, 2, 1, 3).reshape(11 * 28, 11 * 28))
 axis.set_axis_off()
-plots.show(figure, alt="A map of 144 drawn digits; each turns into its neighbors.")
+plots.show(figure, alt="A map of 121 drawn digits; each turns into its neighbors.")
 
 # %% [markdown]
-# *A map of 144 drawings that nobody made, in steps of equal probability.* Each turns into
+# *A map of 121 drawings that nobody made, in steps of equal probability.* Each turns into
 # its neighbors. The seven and the three from the beginning have their places on this map,
 # too. Walk from one to the other:
 
 # %% tags=["figure"]
-ends = outputs(encoder, x_test[[seven, three]])[0]
+ends = predict(encoder, x_test[[seven, three]])[0]
 share = np.linspace(0, 1, 9)[:, None]
 fade = (1 - share) * x_test[seven] + share * x_test[three]
 walk = decode(decoder, (1 - share) * ends[0] + share * ends[1])
@@ -1235,11 +1235,11 @@ def log_weights(encoder, decoder, x, samples, *, seed=0):
     The mean of the weights themselves is p(x), without bias.
     """
     rng = np.random.default_rng(seed)
-    mean, log_variance = encoder.predict(x, batch_size=1000, verbose=0)
+    mean, log_variance = predict(encoder, x)
     log_w = np.empty((len(x), samples))
     for k in range(samples):
         z = mean + np.exp(log_variance / 2) * rng.normal(size=mean.shape)
-        logits = decoder.predict(z, batch_size=1000, verbose=0)
+        logits = predict(decoder, z)
         fit = ops.convert_to_numpy(log_bernoulli(x, logits))
         log_w[:, k] = fit + log_normal(z) - log_normal(z, mean, log_variance)
     return log_w
@@ -1271,7 +1271,7 @@ table = keras.layers.Embedding(len(binary), 4)  # μ and log σ² of each pictur
 own = keras.layers.Flatten()(table(index))  # (batch, 4)
 own_encoder = keras.Model(index, [own[:, :2], own[:, 2:]])
 
-guess = np.concatenate(outputs(encoder, binary), axis=1)
+guess = np.concatenate(predict(encoder, binary), axis=1)
 table.set_weights([guess])
 decoder.trainable = False
 own_vae = build_vae(own_encoder, decoder, seed=seed(8))
@@ -1285,7 +1285,7 @@ decoder.trainable = True
 
 # %%
 log_w = log_weights(encoder, decoder, binary, 64, seed=seed(9))  # (200, 64)
-log_p, posteriors = log_evidence(lambda z: outputs(decoder, z), binary)
+log_p, posteriors = log_evidence(lambda z: predict(decoder, z), binary)
 best_bound = -own_vae.evaluate(*many, batch_size=1000, verbose=0)
 
 # %% [markdown]
@@ -1343,7 +1343,7 @@ plots.show(figure, alt="The bound rises with the draws toward two dotted lines."
 
 # %% tags=["figure"]
 side = np.linspace(-4, 4, 121)
-own_guess = np.concatenate(outputs(own_encoder, row), axis=1)
+own_guess = np.concatenate(predict(own_encoder, row), axis=1)
 worst = np.argsort(importance_bound(log_w, 1) - log_p)[:4]
 figure, panels = plt.subplots(1, 4, figsize=(8, 2.3))
 for axis, i in zip(panels, worst, strict=True):
@@ -1359,7 +1359,10 @@ for axis, i in zip(panels, worst, strict=True):
             q[:2], *size, fill=False, ec=color, ls=ls, lw=1.6
         )
         axis.add_patch(ring)
-    axis.set(aspect="equal", xlim=(-3.3, 3.3), ylim=(-3.3, 3.3))
+    middle = (guess[i, :2] + own_guess[i, :2]) / 2
+    reach = np.abs(guess[i, :2] - own_guess[i, :2]).max() / 2 + 0.5
+    low, high = middle - reach, middle + reach
+    axis.set(aspect="equal", xlim=(low[0], high[0]), ylim=(low[1], high[1]))
     axis.set_title(f"a {y_test[i]}", loc="center")
     axis.grid(False)
 alt = "Posteriors as blue spots; red solid rings beside them, green dashed ones on them."
@@ -1389,7 +1392,7 @@ def pca_logits(z):
 
 def autoencoder_logits(z):
     center, factor = normals["autoencoder"]
-    return outputs(drawer, center + z @ factor.T)
+    return predict(drawer, center + z @ factor.T)
 
 
 # %% tags=["predict"]
@@ -1513,10 +1516,11 @@ def mean_over_pixels(x, logits):
     return reconstruction_loss(x, logits) / 784
 
 
-with_sum, with_mean = trained(11), trained(11, loss=mean_over_pixels)
+with_sum = models["as above"][0]  # of section 6, trained from the same seed
+with_mean = trained(11, loss=mean_over_pixels)
 code_cost = {}
 for name, halves in {"sum": with_sum, "mean": with_mean}.items():
-    code_cost[name] = gaussian_kl(*outputs(halves[0], x_test[:2000]))
+    code_cost[name] = gaussian_kl(*predict(halves[0], x_test[:2000]))
 
 # %% tags=["predict"]
 report("KL in nats with the sum", np.mean(code_cost["sum"]))
@@ -1537,7 +1541,7 @@ claim("KL with the mean", np.mean(code_cost["mean"]), at_most=0.1)
 # %% tags=["figure"]
 rows = {"digit": x_test[:9]}
 for name, halves in {"sum": with_sum, "mean": with_mean}.items():
-    rows[name] = decode(halves[1], outputs(halves[0], x_test[:9])[0])
+    rows[name] = decode(halves[1], predict(halves[0], x_test[:9])[0])
 alt = "Digits, blurred copies with the sum, nine times the same blot with the mean."
 plots.show(rows_of_images(rows), alt=alt)
 
