@@ -1551,3 +1551,342 @@ plots.show(rows_of_images(rows), alt=alt)
 # The decoder learns nothing about the digit, and draws one average for all. This is
 # **posterior collapse**. Sum both, or say openly that you weigh the KL divergence by a
 # factor, as the $\beta$-VAE does (Higgins et al., 2017).
+
+# %% [markdown]
+# ## Exercises
+#
+# ### Exercise 07.6: a bound by hand
+#
+# *10 minutes, pencil and calculator.* Somebody picks coin 0 with probability
+# $\tfrac23$ and coin 1 with probability $\tfrac13$. Coin 0 shows heads with
+# probability $\tfrac14$, coin 1 with $\tfrac34$. We see heads, and guess $q$ to be
+# fifty-fifty. Work out $\log p(x)$, the ELBO and the gap between them in nats, to four
+# decimals.
+
+# %% tags=["exercise"]
+by_hand = ...  # (log p(x), ELBO, gap)
+
+check("07.6", by_hand)
+
+# %% [markdown]
+# <details><summary>Hint 1</summary>
+#
+# Begin with the joint probabilities $p(x,z)$ of heads with each coin. Section 3 does it
+# for two coins that are equally likely.
+#
+# </details>
+# <details><summary>Hint 2</summary>
+#
+# $p(x)$ is their sum. The ELBO is the mean over $q$ of the logarithm of joint
+# probability divided by $q$.
+#
+# </details>
+# <details><summary>Hint 3</summary>
+#
+# The joint probabilities are $\tfrac16$ and $\tfrac14$.
+#
+# </details>
+
+# %% tags=["solution"]
+by_hand_solution = (
+    np.log(1 / 6 + 1 / 4),
+    np.log((1 / 6) / (1 / 2)) / 2 + np.log((1 / 4) / (1 / 2)) / 2,
+    np.log((1 / 2) / (2 / 5)) / 2 + np.log((1 / 2) / (3 / 5)) / 2,
+)
+check("07.6", by_hand_solution, solution=True)
+
+# %% [markdown]
+# ### Exercise 07.4: any two normal distributions
+#
+# *10 minutes.* Section 4 derives the KL divergence of any two normal distributions, and
+# codes it for one of them only. Code it for $q=\mathcal N(m_1, s_1^2)$ and
+# $p=\mathcal N(m_2, s_2^2)$.
+
+
+# %% tags=["exercise"]
+def divergence(m1, s1, m2, s2):
+    """KL(q || p) in nats. Numbers; s1 and s2 are standard deviations."""
+    raise NotImplementedError
+
+
+check("07.4", divergence)
+
+# %% [markdown]
+# <details><summary>Hint 1</summary>
+#
+# If the two are equal, the result must be 0. That finds many slips.
+#
+# </details>
+# <details><summary>Hint 2</summary>
+#
+# The divergence is not symmetric: the mean is over $q$, the first of the two.
+#
+# </details>
+# <details><summary>Hint 3</summary>
+#
+# In place of the formula you may shift and scale both until $p$ is $\mathcal N(0,1)$.
+# Then the formula for the prior is enough.
+#
+# </details>
+
+
+# %% tags=["solution"]
+def divergence_solution(m1, s1, m2, s2):
+    return np.log(s2 / s1) - 1 / 2 + (s1**2 + (m1 - m2) ** 2) / (2 * s2**2)
+
+
+check("07.4", divergence_solution, solution=True)
+
+# %% [markdown]
+# ### Exercise 07.7: the ELBO of another VAE
+#
+# *25 minutes.* Pictures with more than one channel, sounds and measurements are no coins.
+# For them the decoder often gives the mean of a normal distribution,
+# $p(x\mid z)=\prod_i\mathcal N(x_i;\,\hat x_i(z),\,s^2)$, with a standard deviation $s$
+# that is the same for all. Write the reparameterized ELBO of this VAE from the parts:
+# draw, decode, measure, charge.
+
+
+# %% tags=["exercise"]
+def gaussian_elbo(x, encode, decode, noise, s):
+    """The ELBO of each row of x (batch, features), in nats: (batch,).
+
+    encode: x -> mean, log_variance, each (batch, d); decode: z (batch, d) -> (batch,
+    features); noise: (samples, batch, d), standard normal, to draw z. The expectation is a
+    mean over the samples.
+    """
+    raise NotImplementedError
+
+
+check("07.7", gaussian_elbo)
+
+# %% [markdown]
+# <details><summary>Hint 1</summary>
+#
+# Only the reconstruction term is new. The code costs what it always costs.
+#
+# </details>
+# <details><summary>Hint 2</summary>
+#
+# The logarithm of a normal density has three parts. One of them depends on $s$ alone, and
+# one on nothing.
+#
+# </details>
+# <details><summary>Hint 3</summary>
+#
+# Sum over features, take the mean over samples, and subtract the KL divergence, summed over
+# latent variables.
+#
+# </details>
+
+
+# %% tags=["solution"]
+def gaussian_elbo_solution(x, encode, decode, noise, s):
+    mean, log_variance = encode(x)
+    fit = 0.0
+    for epsilon in noise:
+        x_hat = decode(mean + np.exp(log_variance / 2) * epsilon)
+        each = -np.log(s) - np.log(2 * np.pi) / 2 - (x - x_hat) ** 2 / (2 * s**2)
+        fit = fit + each.sum(axis=1) / len(noise)
+    kl = np.sum(mean**2 + np.exp(log_variance) - 1 - log_variance, axis=1) / 2
+    return fit - kl
+
+
+check("07.7", gaussian_elbo_solution, solution=True)
+
+# %% [markdown]
+# ### Exercise 07.8: the gap on a grid
+#
+# *25 minutes.* Section 8 found $\log p(x)$ on a grid. The same grid shows the whole gap
+# identity. You get $\log p(x,z)$ and $\log q(z)$ at the points of a grid, and the area of
+# a cell. Return $\log p(x)$, the ELBO and $D_{KL}(q\,\Vert\,p(z\mid x))$. For pictures
+# $\log p(x,z)$ lies near $-1000$, where its exponential is 0 for a computer; and where
+# $q(z)$ is 0, its logarithm is $-\infty$.
+
+
+# %% tags=["exercise"]
+def gap_on_a_grid(log_joint, log_q, cell):
+    """(log p(x), ELBO, KL) in nats, from log densities (rows, columns) and a cell's area."""
+    raise NotImplementedError
+
+
+check("07.8", gap_on_a_grid)
+
+# %% [markdown]
+# <details><summary>Hint 1</summary>
+#
+# A density times the area of a cell is a probability. `np.logaddexp.reduce` of all
+# logarithms is the logarithm of the sum, without underflow.
+#
+# </details>
+# <details><summary>Hint 2</summary>
+#
+# Cells where $q$ is 0 contribute nothing to a mean over $q$. Leave them out before you
+# subtract logarithms.
+#
+# </details>
+# <details><summary>Hint 3</summary>
+#
+# The logarithm of the posterior density is `log_joint` minus $\log p(x)$.
+#
+# </details>
+
+
+# %% tags=["solution"]
+def gap_on_a_grid_solution(log_joint, log_q, cell):
+    log_evidence = np.logaddexp.reduce(log_joint, axis=None) + np.log(cell)
+    some = np.isfinite(log_q)
+    q = np.exp(log_q[some]) * cell
+    elbo = np.sum(q * (log_joint[some] - log_q[some]))
+    log_posterior = log_joint[some] - log_evidence
+    return log_evidence, elbo, np.sum(q * (log_q[some] - log_posterior))
+
+
+check("07.8", gap_on_a_grid_solution, solution=True)
+
+# %% [markdown]
+# ### Exercise 07.9: a baseline that cheats
+#
+# *20 minutes.* The baseline of section 5 is the mean of $f$ over *all* draws, and each
+# draw's own $f$ is in it. With 20,000 draws nobody sees the difference. Take $f(z)=z$ and
+# two draws, and work out what is wrong. Then write the estimate without the mistake: the
+# baseline of each draw is the mean of the *other* draws. (Kool et al., 2019, train
+# networks with it.)
+
+
+# %% tags=["exercise"]
+def fair_gradient(f, score):
+    """The gradient (d,) from f (draws,) and scores d log q / dμ (draws, d); draws ≥ 2."""
+    raise NotImplementedError
+
+
+check("07.9", fair_gradient)
+
+# %% [markdown]
+# <details><summary>Hint 1</summary>
+#
+# $\mathbb E[b\,(z-\mu)]=0$ holds for every $b$ that does not depend on $z$. Does the mean of
+# all $f$ depend on it?
+#
+# </details>
+# <details><summary>Hint 2</summary>
+#
+# The mean of the others is the sum without your own, over one less.
+#
+# </details>
+# <details><summary>Hint 3</summary>
+#
+# `(f.sum() - f) / (len(f) - 1)` holds a baseline for each draw. Mind the shapes when you
+# multiply by `score`.
+#
+# </details>
+
+
+# %% tags=["solution"]
+def fair_gradient_solution(f, score):
+    baseline = (f.sum() - f) / (len(f) - 1)
+    return np.mean((f - baseline)[:, None] * score, axis=0)
+
+
+check("07.9", fair_gradient_solution, solution=True)
+
+# %% [markdown]
+# ### Exercise 07.10: why is even PCA uneven?
+#
+# *25 minutes, an experiment.* Whitened codes can be uneven for two reasons. Each of the
+# two columns may not be normally distributed, or the columns may depend on each other,
+# although they are uncorrelated. Find a control that switches the dependence off and
+# leaves the values of each column exactly as they are. Write the experiment, and then run
+# it: `reasons(white["PCA"], unevenness)`. Which reason is the larger one for PCA, and
+# which for the autoencoder?
+
+
+# %% tags=["exercise"]
+def reasons(z, unevenness):
+    """(unevenness from the columns alone, what their dependence adds), in nats.
+
+    z: codes (rows, 2), not to be changed; unevenness: a function of such codes.
+    """
+    raise NotImplementedError
+
+
+check("07.10", reasons)
+
+# %% [markdown]
+# <details><summary>Hint 1</summary>
+#
+# Dependence means that the value in one column says something about the value in the other
+# column *of the same row*.
+#
+# </details>
+# <details><summary>Hint 2</summary>
+#
+# A random order destroys that. How many of the two columns do you have to shuffle?
+#
+# </details>
+# <details><summary>Hint 3</summary>
+#
+# The unevenness of the shuffled codes is the first number. The two numbers add up to the
+# unevenness of the codes as they are.
+#
+# </details>
+
+
+# %% tags=["solution"]
+def reasons_solution(z, unevenness):
+    shuffled = np.random.default_rng(1).permutation(z[:, 0])
+    columns = unevenness(np.stack([shuffled, z[:, 1]], axis=1))
+    return columns, unevenness(z) - columns
+
+
+check("07.10", reasons_solution, solution=True)
+
+# %% [markdown]
+# ### Exercise 07.5: walk through digits
+#
+# *30 minutes, a small project.* Walk through the codes from the first image to the
+# second, on to the third, and so on, with `steps` equal steps between two of them. Then
+# call it with `encoder` and `decoder` of section 6 and `rows_of_images`, and look at your
+# film: through which digits does it lead?
+
+
+# %% tags=["exercise"]
+def tour(encode, decode, images, steps):
+    """encode: (n, pixels) -> codes (n, d); decode: codes (m, d) -> (m, pixels).
+
+    Return ((n - 1) * steps + 1, pixels): every image's code is decoded once.
+    """
+    raise NotImplementedError
+
+
+check("07.5", tour)
+
+# %% [markdown]
+# <details><summary>Hint 1</summary>
+#
+# Encode all images first, then mix codes, then decode.
+#
+# </details>
+# <details><summary>Hint 2</summary>
+#
+# Between codes $a$ and $b$: $a + \frac{k}{\text{steps}}(b - a)$ for $k = 0, 1, \dots$
+#
+# </details>
+# <details><summary>Hint 3</summary>
+#
+# The end of one walk is the start of the next. Count it once, and do not forget the
+# last.
+#
+# </details>
+
+
+# %% tags=["solution"]
+def tour_solution(encode, decode, images, steps):
+    codes, t = encode(images), np.arange(steps)[:, None] / steps
+    walks = [
+        codes[i] + t * (codes[i + 1] - codes[i]) for i in range(len(images) - 1)
+    ]
+    return decode(np.concatenate([*walks, codes[-1:]]))
+
+
+check("07.5", tour_solution, solution=True)
