@@ -114,10 +114,10 @@ def apply_pca(x, mean, axes):
 # An **autoencoder** puts a network in the place of each of the two formulas. The
 # **encoder** turns the picture into a code, the **decoder** turns the code into a
 # picture, and both are trained together to reproduce the input. The idea is from the
-# 1980s (Rumelhart, Hinton & Williams, 1986; Bourlard & Kamp, 1988); networks as deep as
-# ours became trainable with Hinton & Salakhutdinov (2006). Without activations the best
-# an autoencoder can do is PCA's plane (Baldi & Hornik, 1989). With activations its sheet
-# of reconstructions may be curved.
+# 1980s, and was soon understood where the network is shallow: without useful activations
+# the best an autoencoder can find is PCA's plane (Bourlard & Kamp, 1988; Baldi & Hornik,
+# 1989). Deep ones could be trained with Hinton & Salakhutdinov (2006). In a deep network
+# with activations, the sheet of all reconstructions may be curved.
 
 # %% tags=["figure", "diagram"]
 d = Diagram("""
