@@ -186,8 +186,13 @@ def build_decoder(
 
 
 # %% [markdown]
-# The loss is the binary cross-entropy of all pixels, *summed* over the picture. Two
-# lines make it safe for any logit. With $\text{softplus}(\ell)=\log(1+e^\ell)$,
+# A picture has 784 pixels, and the last layer must have exactly as many outputs. (A
+# convolutional decoder that starts at $4\times4$ and doubles twice ends at $16\times16$;
+# for digits it has to start at $7\times7$.)
+#
+# The loss is the binary cross-entropy of all pixels, *summed* over the picture. For a
+# large logit $p$ is rounded to 1, and $\log(1-p)$ would be $-\infty$. Two lines make it
+# safe. With $\text{softplus}(\ell)=\log(1+e^\ell)$,
 #
 # $$\log p=\ell-\text{softplus}(\ell),\qquad
 # \log(1-p)=\log\frac1{1+e^\ell}=-\text{softplus}(\ell)$$
@@ -327,7 +332,8 @@ plots.show(rows_of_images(rows), alt=alt)
 # *Nine test digits, and what two numbers keep of them.* PCA's reconstructions lie on a
 # plane in the space of all pictures, and a plane leads through smears. The network's
 # lie on a curved sheet that passes close to real digits, though it sometimes draws the
-# wrong one.
+# wrong one. (A plane mixes digits just as the first picture of this chapter did, so most
+# of its points are ghosts.)
 
 # %% [markdown]
 # ## 2. Which random codes draw digits?
@@ -345,9 +351,11 @@ plots.show(rows_of_images(rows), alt=alt)
 # $z=L^{-1}(\text{code}-c)$ has mean 0 and covariance $I$. This change of coordinates is
 # called **whitening**.
 #
-# For PCA it has a famous name. A random $z$, a linear decoder, and a little noise,
-# $x = m + Wz + \text{noise}$, is **probabilistic PCA** (Tipping & Bishop, 1999). Keep it
-# in mind: it is the linear sister of what we are going to build.
+# For PCA it has a famous name. The codes are uncorrelated, and their variances are the
+# eigenvalues $\lambda_1,\lambda_2$, so the drawing of a random $z$ is $m+Wz$ with
+# $W=U^\top\,\text{diag}(\sqrt{\lambda_1},\sqrt{\lambda_2})$. With a little noise for each
+# pixel added, this is **probabilistic PCA** (Tipping & Bishop, 1999). Keep it in mind: it
+# is the linear sister of what we are going to build.
 
 
 # %%
@@ -379,8 +387,8 @@ white = {name: whiten(each, *normals[name]) for name, each in codes.items()}
 # $$\tfrac12\log\frac{1/2}{1/4}+\tfrac12\log\frac{1/2}{1/4}=\log 2=0.69,$$
 #
 # and in general the sum of share times the logarithm of share over expected share. It
-# is 0 if all is even, and never below. It is a Kullback–Leibler divergence, which will
-# soon become the hero of this chapter.
+# is 0 if all is even, and never below (section 3 shows why). This measure will soon
+# become the hero of the chapter.
 
 
 # %%
@@ -515,8 +523,8 @@ plots.show(rows_of_images(rows), alt=alt)
 # ### The gap identity
 #
 # That was no accident, and the proof takes two lines. By the definition of the
-# posterior, $p(x)=p(x,z)/p(z\mid x)$ for *every* $z$. Take the logarithm, extend the
-# fraction by $q$, and take the mean over $z$ from $q$, which leaves the left side as it
+# posterior, $p(x)=p(x,z)/p(z\mid x)$ for *every* $z$. Divide and multiply by $q(z)$, and
+# take the logarithm. Then take the mean over $z$ from $q$, which leaves the left side as it
 # is, since it does not contain $z$:
 #
 # $$\log p(x)=\log\frac{p(x,z)}{q(z)}+\log\frac{q(z)}{p(z\mid x)}\quad\text{for every }z$$
@@ -525,9 +533,14 @@ plots.show(rows_of_images(rows), alt=alt)
 # D_{KL}(q\,\Vert\,p(z\mid x))}$$
 #
 # The second mean is the **Kullback–Leibler divergence** (KL divergence) of $q$ from the
-# posterior (Kullback & Leibler, 1951). It is never negative, and zero only if the two
-# agree. So the first mean is never above $\log p(x)$: it is the **evidence lower
-# bound**, the ELBO.
+# posterior (Kullback & Leibler, 1951). It is never negative: $\log t\le t-1$ for every
+# $t>0$, with equality at 1 only, so for any two distributions
+#
+# $$-D_{KL}(q\,\Vert\,p)=\mathbb E_q\!\left[\log\frac pq\right]
+# \le\mathbb E_q\!\left[\frac pq-1\right]=\sum_z p(z)-\sum_z q(z)=1-1=0,$$
+#
+# and it is zero only if the two agree. (For densities read integrals.) So the first mean
+# is never above $\log p(x)$: it is the **evidence lower bound**, the ELBO.
 
 
 # %%
@@ -599,7 +612,7 @@ plots.show(
 #
 # Raising it does two good things. Through the encoder's weights, the guess moves toward
 # the posterior, since $\log p(x)$ does not depend on them. Through the decoder's
-# weights, the digits become more likely. This is the **variational autoencoder**, VAE
+# weights, it pushes $\log p(x)$ up from below. This is the **variational autoencoder**, VAE
 # (Kingma & Welling, 2014; Rezende et al., 2014). With a linear decoder and Gaussian
 # noise the posterior is itself normal, the gap closes, and the best model that training
 # can find is probabilistic PCA (Lucas et al., 2019): PCA is the linear VAE.
@@ -775,7 +788,7 @@ claim("log of the integral", log_integral, at_most=-900)
 
 # %%
 a, x, mu, sigma = 2.0, 3.0, 0.5, 0.6
-TRUE_GRADIENT = 2.0 * (3.0 - 2.0 * 0.5)  # d/dμ E[-½ (x - a z)²] = a (x - a μ)
+true_gradient = a * (x - a * mu)  # of E[-½ (x - a z)²] = -½ (x - a μ)² - ½ a² σ²
 
 
 def gradients(dimensions, rng, draws=20_000):
@@ -816,7 +829,7 @@ for name, deviations in noise_of.items():
 
 # %% tags=["claims"]
 for name in noise_of:
-    errors = [(r[name].mean() - TRUE_GRADIENT) / r[name].std() for r in results]
+    errors = [(r[name].mean() - true_gradient) / r[name].std() for r in results]
     worst = np.abs(errors).max() * np.sqrt(20_000)
     claim(f"{name}: worst of six means, in standard errors", worst, at_most=6)
 noise_ratio = np.divide(
@@ -847,7 +860,9 @@ plots.show(figure, alt="Two rising lines, and below them one that stays flat.")
 # can be improved further. It stays the way to go where $f$ has no derivative.)
 #
 # In Keras the trick is a layer. It also adds the KL divergence to the loss, because here
-# $\mu$ and $\sigma$ are at hand. A factor `beta` may weigh it; for the ELBO it is 1.
+# $\mu$ and $\sigma$ are at hand. A factor `beta` may weigh it; for the ELBO it is 1. The
+# two outputs of the encoder have no activation: a $\tanh$ would lock the codes in a box
+# from $-1$ to 1, which the prior often leaves.
 
 
 # %% tags=["export"]
@@ -1184,6 +1199,13 @@ binary_rng = np.random.default_rng(seed(7))
 binary = (binary_rng.random((200, 784)) < x_test[:200]).astype("float32")
 
 
+# %% tags=["export"]
+def log_normal(z, mean=0.0, log_variance=0.0):
+    """log N(z; mean, diag exp(log_variance)), summed over the last axis."""
+    squares = (z - mean) ** 2 / np.exp(log_variance)
+    return -0.5 * np.sum(math.log(2 * math.pi) + log_variance + squares, axis=-1)
+
+
 # %%
 def log_evidence(logits_of, x, *, reach=4.0, points=121):
     """log p(x) (rows,) and p(z|x) (rows, points, points) under the prior N(0, I).
@@ -1201,13 +1223,6 @@ def log_evidence(logits_of, x, *, reach=4.0, points=121):
     log_joint += log_normal(z) + 2 * np.log(side[1] - side[0])
     log_p = np.logaddexp.reduce(log_joint, axis=1)  # the logarithm of the sum
     return log_p, np.exp(log_joint - log_p[:, None]).reshape(-1, points, points)
-
-
-# %% tags=["export"]
-def log_normal(z, mean=0.0, log_variance=0.0):
-    """log N(z; mean, diag exp(log_variance)), summed over the last axis."""
-    squares = (z - mean) ** 2 / np.exp(log_variance)
-    return -0.5 * np.sum(math.log(2 * math.pi) + log_variance + squares, axis=-1)
 
 
 # %% [markdown]
@@ -1378,7 +1393,8 @@ plots.show(figure, alt=alt)
 # With a grid we can be fair to all three ways to imagine. Each of them draws a normal $z$
 # and turns it into probabilities of ink: PCA (cut to lie between 0.01 and 0.99), the
 # autoencoder with the normal distribution that was fitted to its codes, and the VAE. So
-# each gives a $\log p(x)$ to a black-and-white digit.
+# each gives a $\log p(x)$ to a black-and-white digit. (On a grid a model can draw 14,641
+# different pictures only. That is a small loss, and the same for all three.)
 #
 # **Predict.** Which order do they take?
 
