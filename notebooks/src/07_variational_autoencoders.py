@@ -759,9 +759,10 @@ claim("log of the integral", log_integral, at_most=-900)
 # a density is the density times the derivative of its logarithm:
 #
 # $$\frac{d}{d\mu}\int q(z)\,f(z)\,dz=\int q(z)\,\frac{d\log q(z)}{d\mu}\,f(z)\,dz
-# =\mathbb E\left[f(z)\,\frac{z-\mu}{\sigma^2}\right].$$
+# =\mathbb E\left[f(z)\,\frac{z-\mu}{\sigma^2}\right],$$
 #
-# This is the **score-function gradient** (Williams, 1992, calls it REINFORCE). It needs
+# since $\log q(z)=-\frac{(z-\mu)^2}{2\sigma^2}$ plus what does not depend on $\mu$. This
+# is the **score-function gradient** (Williams, 1992, calls it REINFORCE). It needs
 # no derivative of $f$ at all, so it also works for rewards in a game. Its weakness shows
 # with two equally likely draws, $\mu=1$, $\sigma=1$ and $z=2$ or $z=0$. Let
 # $f(z)=z+10$, whose true gradient is 1. The draws give $12\cdot 1$ and $10\cdot(-1)$.
@@ -1012,7 +1013,7 @@ report("... of which the code costs", kl.mean())
 # <details><summary>Answer</summary>
 #
 # It ends near 150. Nearly all of that is the drawing. The code costs about six nats, or
-# nine bits: enough to tell a few hundred kinds of digits apart.
+# nine bits: enough to tell about $e^6\approx400$ kinds of digits apart.
 #
 # </details>
 
