@@ -1193,7 +1193,9 @@ plots.show(rows_of_images({"pixels": fade, "codes": walk}), alt=alt)
 # The ELBO is a lower bound of $\log p(x)$. How far below is it, and whose fault is that?
 # Two latent variables are few enough to do the forbidden integral after all. But first,
 # pictures must be such that $p(x)$ is a probability. Throw the coins of section 4: each
-# pixel becomes 1 with the probability of its gray value.
+# pixel becomes 1 with the probability of its gray value. The networks were trained on gray
+# digits. To the decoder that makes no difference, since a gray digit's cost is the mean
+# over such throws. The encoder has to cope with pictures that look a little different.
 
 # %%
 binary_rng = np.random.default_rng(seed(7))
@@ -1395,7 +1397,8 @@ plots.show(figure, alt=alt)
 # and turns it into probabilities of ink: PCA (cut to lie between 0.01 and 0.99), the
 # autoencoder with the normal distribution that was fitted to its codes, and the VAE. So
 # each gives a $\log p(x)$ to a black-and-white digit. (On a grid a model can draw 14,641
-# different pictures only. That is a small loss, and the same for all three.)
+# different pictures only. That costs most where the picture changes fastest with the code,
+# which is the autoencoder.)
 #
 # **Predict.** Which order do they take?
 
@@ -1669,8 +1672,8 @@ def gaussian_elbo(x, encode, decode, noise, s):
     """The ELBO of each row of x (batch, features), in nats: (batch,).
 
     encode: x -> mean, log_variance, each (batch, d); decode: z (batch, d) -> (batch,
-    features); noise: (samples, batch, d), standard normal, to draw z. The expectation is a
-    mean over the samples.
+    features); noise: (samples, batch, d), standard normal, to draw z. The reconstruction
+    term is a mean over the samples, the KL divergence is the formula.
     """
     raise NotImplementedError
 
