@@ -20,7 +20,7 @@ def check_divergence(answer, rng):
     def right(m1, s1, m2, s2):
         return np.log(s2 / s1) + (s1**2 + (m1 - m2) ** 2) / (2 * s2**2) - 0.5
 
-    m1, m2 = rng.normal(size=2) * 2
+    m1, m2 = rng.uniform(0.5, 2, size=2) * [1, -1]
     small, large = rng.uniform(0.3, 0.8), rng.uniform(1.2, 2.5)
     cases = [(m1, small, m2, large), (m1, large, m2, small), (m2, small, m2, large),
              (m1, large, m2, large), (m1, small, m1, small)]  # fmt: skip
@@ -147,9 +147,6 @@ def check_by_hand(answer, rng):
         gap,
         {
             "The gap: it is never negative.": -gap,
-            "The gap: that is the divergence of the posterior from q.": (
-                np.sum(posterior * np.log(posterior / q))
-            ),
         },
         "The gap is log p(x) minus the ELBO.",
         tolerance=2e-4,
@@ -347,7 +344,7 @@ def check_reasons(answer, rng):
         x, y = rng.normal(size=(2, 20_000))
         y = np.where(rng.random(len(y)) < depend, np.abs(y) * np.sign(np.abs(x) - 0.7), y)
         z = np.stack([x, y], axis=1)
-        z = np.exp(shape * z) if shape else z
+        z = np.exp(z * [shape, -1.5 * shape]) if shape else z
         z = (z - z.mean(axis=0)) / z.std(axis=0)
         judge_reasons(call(answer, z, uneven), z)
 

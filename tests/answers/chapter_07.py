@@ -37,6 +37,10 @@ def divergence_of_sorted(m1, s1, m2, s2):
     return divergence_by_shifting(m1, min(s1, s2), m2, max(s1, s2))
 
 
+def divergence_without_signs(m1, s1, m2, s2):
+    return divergence_by_shifting(abs(m1), s1, abs(m2), s2)
+
+
 # ---------------------------------------------------------------- 07.5
 
 
@@ -208,6 +212,10 @@ def fresh_columns(z, rng):
     return np.stack([rng.permutation(z[:, 0]), rng.normal(size=len(z))], axis=1)
 
 
+def one_column_twice(z, rng):
+    return np.stack([z[:, 0], rng.permutation(z[:, 0])], axis=1)
+
+
 def random_signs(z, rng):
     return z * rng.choice([-1, 1], size=z.shape)
 
@@ -237,7 +245,7 @@ WRONG = {
         (hand_in(elbo=math.log(5 / 12)), "not the logarithm of the mean"),
         (hand_in(elbo=-0.837), "The ELBO is the mean over q"),
         (hand_in(gap=ELBO_BY_HAND - math.log(5 / 12)), "never negative"),
-        (hand_in(gap=0.4 * math.log(0.8) + 0.6 * math.log(1.2)), "of the posterior from q"),
+        (hand_in(gap=0.4 * math.log(0.8) + 0.6 * math.log(1.2)), "minus the ELBO"),
         (hand_in(gap=0.1), "minus the ELBO"),
         (hand_in()[:2], "Return three numbers"),
     ],
@@ -248,6 +256,7 @@ WRONG = {
         (divergence_off, "A constant is off"),
         (divergence_of_absolute_logarithm, "Not the divergence"),
         (divergence_of_sorted, "of p from q"),
+        (divergence_without_signs, "Not the divergence"),
     ],
     "07.7": [
         (elbo_with(np.exp), "scaled by the variance"),
@@ -284,6 +293,7 @@ WRONG = {
         (reasons_of(sorted_columns), "a control changes one thing"),
         (reasons_of(fresh_columns), "a control changes one thing"),
         (reasons_of(random_signs), "a control changes one thing"),
+        (reasons_of(one_column_twice), "a control changes one thing"),
         (lambda z, u: reasons_of(both_columns)(z, u)[::-1], "swapped"),
         (lambda z, u: (reasons_of(both_columns)(z, u)[0], u(z)), "minus the control"),
         (in_place, "changed its input"),
