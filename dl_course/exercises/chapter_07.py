@@ -340,7 +340,7 @@ def uneven(z):
 
 
 def check_reasons(answer, rng):
-    for shape, depend in [(0.4, 0.5), (0.0, 0.8), (0.5, 0.0)]:
+    for shape, depend in [(0.6, 0.5), (0.0, 0.8), (0.5, 0.0)]:
         x, y = rng.normal(size=(2, 20_000))
         y = np.where(rng.random(len(y)) < depend, np.abs(y) * np.sign(np.abs(x) - 0.7), y)
         z = np.stack([x, y], axis=1)
