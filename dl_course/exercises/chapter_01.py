@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from dl_course.exercises import Wrong, call, compare, expect, numbers, parts
+from dl_course.exercises import Wrong, call, compare, expect, numbers, parts, same
 
 # ---------------------------------------------------------------- 01.2 the Bayes rate
 
@@ -214,7 +214,12 @@ def check_fit_softmax(answer, rng):
             },
             f"W is not where the descent ends ({where}).",
         )
-        compare(numbers(b, "b"), right_b, {}, f"b is not where the descent ends ({where}).")
+        compare(
+            numbers(b, "b"),
+            right_b,
+            {"The bias does not learn.": np.zeros(classes)},
+            f"b is not where the descent ends ({where}).",
+        )
 
 
 # ---------------------------------------------------------------- 01.8 find the leak
@@ -312,6 +317,10 @@ def check_deeper(answer, rng):
         },
         "The line: fit it on today[few_days], tomorrow[few_days], and test from 1095 on.",
         tolerance=1e-4,
+    )
+    expect(
+        not same(network, line, 1e-4) and not same(network, control, 1e-4),
+        "The network's error is that of another rival: train three networks.",
     )
     expect(
         NETWORK[0] <= network <= NETWORK[1],
