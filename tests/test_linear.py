@@ -310,7 +310,9 @@ def test_training_flops_are_tensorflows():
     forward = sum(linear.forward_flops(layer) for layer in model.layers if layer.weights)
     assert forward == counted(model)
     model = network(padding="same")
-    assert linear.training_flops(model) == pytest.approx(counted(gradient), rel=0.01)
+    # the traced graph has the gradient of the image, too; it is cut off before it runs
+    needed = counted(gradient) - linear.forward_flops(model.layers[0])
+    assert linear.training_flops(model) == pytest.approx(needed, rel=0.01)
 
 
 # ---------------------------------------------------------------- figures
