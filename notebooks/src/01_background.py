@@ -191,8 +191,9 @@ plots.show(
 # for ten $100^{10}$, and the networks of this chapter have up to two hundred thousand.
 # There must be a better way than trying.
 #
-# Take the simplest model with several weights, **linear regression**. It multiplies
-# each feature by a weight, and adds a **bias** $b$:
+# Take the simplest model with several weights, **linear regression**. Its inputs
+# $x_1, \dots, x_d$ are called **features**. It multiplies each feature by a weight, adds
+# the products, and adds a constant, the **bias** $b$:
 #
 # $$\hat y = w_1x_1 + \dots + w_dx_d + b = w^\top x + b .$$
 #
@@ -375,7 +376,7 @@ report("error on new examples, of the learned and of the true line", learned, tr
 # %% [markdown]
 # <details><summary>Answer</summary>
 #
-# They agree in five decimals and more: both ways lead to the same lowest point. On new
+# They agree in many decimals: both ways lead to the same lowest point. On new
 # examples the error is that of the noise, and hardly larger than the true line's own.
 # No model can predict the noise, however clever it is.
 #
@@ -697,7 +698,8 @@ def plot_regions(axis, probability, x, y):
     )
     axis.contour(side, side, shades, [0.5], colors=plots.BLACK)
     for label, marker in ((0, "o"), (1, "P")):
-        axis.plot(*x[np.equal(y, label)].T, marker, mec="white")
+        color = ("white", plots.BLACK)[label]
+        axis.plot(*x[np.equal(y, label)].T, marker, color=color, mec=plots.BLACK)
     axis.set(xlabel="$x_1$", ylabel="$x_2$", aspect="equal")
     axis.grid(False)
 
@@ -855,7 +857,7 @@ d.data(x="pixels\n$x$", y="label $y$")
 d.operation(scores="ten lines\n$xW + b$", soft="softmax")
 d.parameter(W="$W$ (784, 10)\n$b$ (10,)")
 d.loss(loss="$-\\log p_y$")
-d.arrow("x -> scores -> soft -> loss", "(n, 784)", "(n, 10)", "(n, 10)")
+d.arrow("x -> scores -> soft -> loss", "(n, 784)", "(n, 10)", "$p$")
 d.arrow("W -> scores")
 d.arrow("y -> loss")
 d.arrow("loss ~> W", "$x^\\top(p - [k = y])\\,/\\,n$", leave="below", enter="below")
@@ -1045,7 +1047,9 @@ def mean_error(x, y, x_new, y_new):
 # of 256 units. (Their **activation**, the function that bends, is `relu`: zero for
 # negative numbers, unchanged for positive ones.) On top stands a **convolutional neural
 # network** (CNN): its lower layers look at small patches of the image, everywhere with
-# the same weights, so that a stroke is recognized wherever it is.
+# the same weights, so that a stroke is recognized wherever it is. In the code, `Flatten`
+# turns an image into a row of numbers, and `MaxPooling2D` keeps the largest of four
+# neighbors, which makes the image smaller; chapter 05 explains all of that.
 
 
 # %%
@@ -1291,25 +1295,36 @@ for name, curve in curves.items():
     )
 
 # %% tags=["figure"]
-figure, axis = plt.subplots(figsize=(6.0, 3.6))
-for (name, curve), marker in zip(curves.items(), "Ds^", strict=True):
-    (dots,) = axis.loglog(SIZES, curve.mean(axis=0), marker)
-    style = {"color": dots.get_color(), "lw": 1}
-    axis.vlines(SIZES, curve.min(axis=0), curve.max(axis=0), **style)
-    factor = np.exp(
-        np.mean(np.log(curve)) - slopes_of(curve).mean() * np.log(SIZES).mean()
-    )
-    axis.loglog(SIZES, factor * np.power(SIZES, slopes_of(curve).mean()), **style)
-    axis.text(
-        3400,
-        curve[:, -1].mean(),
-        f"{name}\nslope {slopes_of(curve).mean():.2f}",
-        va="center",
-    )
-axis.set(xlabel="training images", ylabel="test error", xlim=(85, 9000))
-axis.set_xticks(SIZES, SIZES)
-axis.set_yticks([0.05, 0.1, 0.2, 0.4], ["5%", "10%", "20%", "40%"])
-axis.minorticks_off()
+STYLES = {
+    "nearest mean": "D",
+    "MLP": "s",
+    "CNN": "^",
+    "CNN, shuffled": "v",
+}  # markers
+YTICKS = [0.05, 0.1, 0.2, 0.4], ["5%", "10%", "20%", "40%"]
+
+
+def plot_curves(names):
+    figure, axis = plt.subplots(figsize=(6.0, 3.6))
+    for name in names:
+        curve, slope = curves[name], slopes_of(curves[name]).mean()
+        color = plots.CYCLE[list(STYLES).index(name)]
+        axis.loglog(SIZES, curve.mean(axis=0), STYLES[name], color=color)
+        axis.vlines(SIZES, curve.min(axis=0), curve.max(axis=0), color=color, lw=1)
+        middle = np.exp(np.log(curve).mean()), np.exp(np.log(SIZES).mean())
+        axis.loglog(
+            SIZES, middle[0] * (SIZES / middle[1]) ** slope, color=color, lw=1
+        )
+        label = f"{name}\nslope {slope:.2f}"
+        axis.text(3400, curve[:, -1].mean(), label, va="center", color=color)
+    axis.set(xlabel="training images", ylabel="test error", xlim=(85, 9000))
+    axis.set_xticks(SIZES, SIZES)
+    axis.set_yticks(*YTICKS)
+    axis.minorticks_off()
+    return figure
+
+
+figure = plot_curves(["nearest mean", "MLP", "CNN"])
 plots.show(
     figure, alt="Three falling lines; nearest mean is flat, the CNN is lowest."
 )
@@ -1391,7 +1406,15 @@ claim("MLP's error over the CNN's", times_higher("MLP", "CNN").mean(), at_least=
 lost = times_higher("CNN, shuffled", "CNN").mean()
 claim("CNN's error with shuffled pixels over that without", lost, at_least=1.3)
 
+# %% tags=["figure"]
+figure = plot_curves(["MLP", "CNN", "CNN, shuffled"])
+plots.show(
+    figure, alt="The line of the CNN with shuffled pixels lies above the MLP's."
+)
+
 # %% [markdown]
+# The same axes again. With shuffled pixels the CNN is worse than the MLP at every size.
+#
 # So it is not the number of weights, and not convolution as such. **A right assumption
 # replaces data; a wrong one costs data.** That explains many old and new successes, and
 # it is the subject of [chapter 05](05_convolutional_networks.ipynb). Exercise 01.9 asks
@@ -1407,7 +1430,7 @@ claim("CNN's error with shuffled pixels over that without", lost, at_least=1.3)
 #
 # Data alone do nothing; somebody has to train on them. How much arithmetic is that? In a
 # layer, each weight costs one multiplication and one addition wherever it is used, so
-# two **operations**. (A Dense layer uses it once per example, a convolution at every
+# two **operations** (also called *FLOPs*). (A Dense layer uses it once per example, a convolution at every
 # place of the image.) Training also needs the way back, for two gradients: that of the
 # *weights*, which costs as much as the way forward, and that of the layer's *inputs*,
 # which costs as much again. But the first layer needs no gradient of its inputs: nobody
@@ -1541,7 +1564,8 @@ plots.show(
 # the learning rate had been raised too slowly for small models, and settings were not
 # tuned for each size. With these mended, the older method gives the newer law. The
 # lesson is the one of this section: count *all* the arithmetic, and give every rival
-# its own best settings.
+# its own best settings. (Our valleys keep one peak of the learning rate for all; a careful
+# study would choose it for each point.)
 #
 # ### Why so late?
 #
