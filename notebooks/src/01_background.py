@@ -681,7 +681,7 @@ report(
 # </details>
 
 # %% tags=["claims"]
-claim("accuracy of the best rule", ceiling, equals=bayes, tolerance=0.01)
+claim("accuracy of the best rule", ceiling, equals=float(bayes), tolerance=0.01)
 claim("learned accuracy below the best rule's", ceiling - accuracy, at_most=0.02)
 
 
@@ -1110,12 +1110,15 @@ def train(name, images):
     steps = passes * math.ceil(images / batch_size)
     rate = keras.optimizers.schedules.PolynomialDecay(PEAK, steps, 0.0)  # a line
     model = classifier((28, 28, 1), LADDER[name](), rate)
-    x, y, start = (
-        x_train[order[:images]],
-        y_train[order[:images]],
-        time.perf_counter(),
+    rows = order[:images] if images < 60_000 else slice(None)  # fit shuffles them
+    start = time.perf_counter()
+    model.fit(
+        x_train[rows],
+        y_train[rows],
+        batch_size=batch_size,
+        epochs=passes,
+        verbose=0,
     )
-    model.fit(x, y, batch_size=batch_size, epochs=passes, verbose=0)
     return model, time.perf_counter() - start
 
 
@@ -1185,7 +1188,7 @@ plots.show(figure, alt="Bars of mistakes: long for nearest mean, tiny for the CN
 #
 # A fair curve needs care. Each model, at each size, must be trained until it has
 # **converged**, and by the same rule; otherwise we compare how long we were patient. Our
-# rule: show 3,000 images (the few ones again and again), then measure the loss on 1,000
+# rule: show 2,000 images (the few ones again and again), then measure the loss on 1,000
 # **validation** images, which are neither trained on nor tested; stop when three rounds
 # brought no progress, and go back to the best weights. This is called **early
 # stopping**. We draw three random subsets of the training images, and repeat everything
@@ -1217,7 +1220,7 @@ small_models = {
 print({name: model.count_params() for name, model in small_models.items()})
 
 # %%
-SIZES, RUNS, ROUND = [100, 300, 1000, 3000], 3, 3000
+SIZES, RUNS, ROUND = [125, 500, 2000], 3, 2000
 early_stopping = {
     "monitor": "val_loss",
     "patience": 3,
@@ -1244,8 +1247,8 @@ def converge(name, x, y, x_val, y_val):
 
 
 # %% [markdown]
-# **Predict.** Which curve falls most when the training images become 30 times more: that
-# of the nearest mean, the MLP, or the CNN? And which model is best with 100 images?
+# **Predict.** Which curve falls most when the training images become 16 times more: that
+# of the nearest mean, the MLP, or the CNN? And which model is best with only 125 images?
 
 # %% tags=["predict"]
 small_train, small_test = shrink(x_train), shrink(x_test)
@@ -1262,14 +1265,14 @@ for run, rows in enumerate(progress(draws, "subsets")):
             model = converge(name, *few, *validation)
             curves[name][run, i] = error_of(model, small_test, y_test)
 for name, curve in curves.items():
-    report(f"{name}, mean error at 100, 300, 1000, 3000", curve.mean(axis=0))
+    report(f"{name}, mean error at 125, 500, 2000 images", curve.mean(axis=0))
 
 # %% [markdown]
 # <details><summary>Answer</summary>
 #
 # MLP and CNN fall by far more than the nearest mean, which is nearly through with
-# learning after a few hundred images. At 100 images the CNN is already ahead. With all
-# sizes it needs fewer images than the MLP for the same error.
+# learning after a few hundred images. The CNN is ahead even with the fewest images, and at
+# every size it makes fewer mistakes than the MLP.
 #
 # </details>
 #
@@ -1316,8 +1319,8 @@ def plot_curves(names):
             SIZES, middle[0] * (SIZES / middle[1]) ** slope, color=color, lw=1
         )
         label = f"{name}\nslope {slope:.2f}"
-        axis.text(3400, curve[:, -1].mean(), label, va="center", color=color)
-    axis.set(xlabel="training images", ylabel="test error", xlim=(85, 9000))
+        axis.text(2300, curve[:, -1].mean(), label, va="center", color=color)
+    axis.set(xlabel="training images", ylabel="test error", xlim=(105, 6000))
     axis.set_xticks(SIZES, SIZES)
     axis.set_yticks(*YTICKS)
     axis.minorticks_off()
@@ -1338,7 +1341,7 @@ plots.show(
 # best of them, and then nothing is left to learn, however many images come. Such a
 # limit, set by what a model can express, is its **bias** (the word has a second meaning
 # beside that of section 2, alas). The MLP can express many more functions, among them
-# nearly the right one, and a crowd of wrong ones that fit 100 images as well. Every
+# nearly the right one, and a crowd of wrong ones that fit a few images as well. Every
 # further image rules some of the wrong ones out.
 #
 # And the CNN? It has the *fewest* weights of all, and it does not express more than the
