@@ -1271,8 +1271,8 @@ for name, curve in curves.items():
 # <details><summary>Answer</summary>
 #
 # MLP and CNN fall by far more than the nearest mean, which is nearly through with
-# learning after a few hundred images. The CNN is ahead even with the fewest images, and at
-# every size it makes fewer mistakes than the MLP.
+# learning after a few hundred images. The CNN is ahead even with the fewest images, and
+# at every size it makes fewer mistakes than the MLP.
 #
 # </details>
 #
@@ -1431,13 +1431,13 @@ plots.show(
 # %% [markdown]
 # ## 8. What does compute buy, and why did learning win so late?
 #
-# Data alone do nothing; somebody has to train on them. How much arithmetic is that? In a
-# layer, each weight costs one multiplication and one addition wherever it is used, so
-# two **operations** (also called *FLOPs*). (A Dense layer uses it once per example, a convolution at every
-# place of the image.) Training also needs the way back, for two gradients: that of the
-# *weights*, which costs as much as the way forward, and that of the layer's *inputs*,
-# which costs as much again. But the first layer needs no gradient of its inputs: nobody
-# wants to change the image. So
+# Data alone do nothing; somebody has to train on them. How much arithmetic is that? In
+# a layer, each weight costs one multiplication and one addition wherever it is used, so
+# two **operations** (also called *FLOPs*). (A Dense layer uses it once per example, a
+# convolution at every place of the image.) Training also needs the way back, for two
+# gradients: that of the *weights*, which costs as much as the way forward, and that of
+# the layer's *inputs*, which costs as much again. But the first layer needs no gradient
+# of its inputs: nobody wants to change the image. So
 #
 # $$\text{training} = 3\times\text{forward} - \text{forward of the first layer} .$$
 #
@@ -1526,14 +1526,8 @@ claim(
 figure, axis = plt.subplots(figsize=(6.0, 3.4))
 for (budget, found), style in zip(spent.items(), ("D--", "s-.", "o-"), strict=True):
     axis.loglog([cost[name] for name in found], [*found.values()], style)
-    best = min(found, key=found.get)
-    axis.text(
-        cost[best],
-        0.86 * found[best],
-        f"{budget / 1e9:g} billion",
-        ha="center",
-        va="top",
-    )
+    end = [*found][-1]
+    axis.text(cost[end], 1.1 * found[end], f"{budget / 1e9:g} billion", ha="right")
 axis.set_xticks([*cost.values()], [f"{n}\n{c:,}" for n, c in cost.items()])
 axis.set(
     xlabel="operations per training image", ylabel="test error", ylim=(0.018, 0.4)
@@ -1567,8 +1561,8 @@ plots.show(
 # the learning rate had been raised too slowly for small models, and settings were not
 # tuned for each size. With these mended, the older method gives the newer law. The
 # lesson is the one of this section: count *all* the arithmetic, and give every rival
-# its own best settings. (Our valleys keep one peak of the learning rate for all; a careful
-# study would choose it for each point.)
+# its own best settings. (Our valleys keep one peak of the learning rate for all; a
+# careful study would choose it for each point.)
 #
 # ### Why so late?
 #
@@ -1580,31 +1574,30 @@ WAVES = [  # first and last year, name, as Goodfellow et al. (2016) tell it
     (1980, 1995, "Connectionism"),
     (2006, 2026, "Deep learning"),
 ]
-EVENTS = [  # year, height, flag; later flags hang lower, so that no pole crosses one
-    (1943, 4, "McCulloch & Pitts\na neuron as logic"),
-    (1958, 3, "Rosenblatt\nperceptron"),
-    (1965, 2, "Ivakhnenko\nmany layers"),
-    (1969, 1, "Minsky &\nPapert: limits"),
-    (1980, 4, "Fukushima\nNeocognitron"),
-    (1986, 3, "Rumelhart et al.\nbackpropagation"),
-    (1989, 2, "LeCun et al.\nhandwritten digits"),
-    (1997, 1, "LSTM\nHochreiter &\nSchmidhuber"),
-    (2006, 4, "Hinton et al.\ndeep belief nets"),
-    (2012, 3, "Krizhevsky et al.\nImageNet on two GPUs"),
-    (2017, 2, "Vaswani et al.\nTransformer"),
+EVENTS = [
+    (1943, "McCulloch & Pitts: a neuron as logic"),
+    (1958, "Rosenblatt: the perceptron"),
+    (1965, "Ivakhnenko: many layers"),
+    (1969, "Minsky & Papert: what one layer cannot do"),
+    (1980, "Fukushima: Neocognitron"),
+    (1986, "Rumelhart et al.: backpropagation"),
+    (1989, "LeCun et al.: handwritten digits"),
+    (1997, "Hochreiter & Schmidhuber: LSTM"),
+    (2006, "Hinton et al.: deep belief nets"),
+    (2012, "Krizhevsky et al.: ImageNet on two GPUs"),
+    (2017, "Vaswani et al.: Transformer"),
 ]
 
 
 def plot_timeline():
-    figure, axis = plt.subplots(figsize=(8.4, 3.6))
+    figure, axis = plt.subplots(figsize=(5.6, 5.0))
     for (start, end, name), color in zip(WAVES, ("C4", "C2", "C0"), strict=True):
-        axis.axvspan(start, end, color=color, alpha=0.15, lw=0)
-        axis.text((start + end) / 2, 4.6, name, ha="center", fontweight="bold")
-    for year, height, flag in EVENTS:
-        axis.vlines(year, 0, height, color="#666666", lw=1)
-        axis.text(year + 0.6, height, f"{year} {flag}", fontsize=7.5, va="top")
-    axis.set(xlim=(1941, 2030), ylim=(0, 5), yticks=[])
-    axis.spines["left"].set_visible(False)
+        axis.axhspan(start, end, color=color, alpha=0.15, lw=0)
+        axis.text(0.99, start + 1, name, ha="right", va="top", fontweight="bold")
+    for year, text in EVENTS:
+        axis.plot([0, 0.03], [year, year], color=plots.BLACK)
+        axis.text(0.05, year, f"{year}  {text}", va="center", fontsize=9)
+    axis.set(xlim=(0, 1), xticks=[], ylim=(2030, 1938))
     axis.grid(False)
     return figure
 
@@ -1612,8 +1605,8 @@ def plot_timeline():
 plots.show(plot_timeline(), alt="Three waves: 1943-69, 1980-95, since 2006.")
 
 # %% [markdown]
-# Three waves of neural networks, each under its own name (Goodfellow et al., 2016,
-# section 1.2.1), and two slumps, each with reasons of its own.
+# Three waves of neural networks (shaded), each under its own name (Goodfellow et al.,
+# 2016, section 1.2.1), and two slumps, each with reasons of its own.
 #
 # McCulloch & Pitts (1943) described neurons as logic, and Rosenblatt (1958) made one
 # learn. The uses were pattern recognition and control, and Ivakhnenko and Lapa trained
