@@ -1086,9 +1086,9 @@ def error_of(model, x, y):
 
 
 # %% [markdown]
-# Two things differ from the descent of section 2. Each step looks at a small **batch**
+# Three things differ from the descent of section 2. Each step looks at a small **batch**
 # of images instead of all of them, because a rough gradient now is better than an exact
-# one after 60,000 images. And *Adam* scales the steps, which chapter 04 explains. The
+# one after 60,000 images. *Adam* scales the steps, which chapter 04 explains. And the
 # learning rate starts at a peak, and falls to zero along a line, so that the noise of the
 # batches settles: the training is **annealed**. The peak is a setting that each model may
 # choose for itself. We tried 0.001, 0.003, 0.01 and 0.03 on 5,000 training images kept
@@ -1143,9 +1143,8 @@ for name in errors:
 # %% [markdown]
 # <details><summary>Answer</summary>
 #
-# Every rung misreads clearly fewer digits than the one below it, and the whole ladder
-# leads from one digit in five or six to one in about fifty. A linear rule on bare pixels
-# already gets most digits right; the last ones need more.
+# The numbers stand above. Every rung misreads clearly fewer digits than the one below it.
+# A linear rule on bare pixels already gets most of them right; the last ones need more.
 #
 # </details>
 
@@ -1344,8 +1343,9 @@ plots.show(
 # nearly the right one, and a crowd of wrong ones that fit a few images as well. Every
 # further image rules some of the wrong ones out.
 #
-# And the CNN? It has the *fewest* weights of all, and it does not express more than the
-# MLP. But it starts with a good guess: pixels that are neighbors belong together, and a
+# And the CNN? It has the *fewest* numbers of all, fewer even than the nearest mean, whose
+# ten averages are 1,960 numbers. So it is not ahead because it is large. But it starts
+# with a good guess: pixels that are neighbors belong together, and a
 # stroke is a stroke wherever it stands. Preferring some functions before any data are
 # seen is called **inductive bias**. If it is right, it does the work of data.
 #
@@ -1405,6 +1405,8 @@ for pair in (("MLP", "CNN"), ("CNN, shuffled", "CNN"), ("CNN, shuffled", "MLP"))
 # %% tags=["claims"]
 gain = slopes_of(curves["nearest mean"]) - slopes_of(curves["MLP"])
 claim("slope of the MLP below that of nearest mean", gain.mean(), at_least=0.1)
+apart = slopes_of(curves["MLP"]).mean() - slopes_of(curves["CNN"]).mean()
+claim("slopes of MLP and CNN apart", abs(apart), at_most=0.25)
 claim("MLP's error over the CNN's", times_higher("MLP", "CNN").mean(), at_least=1.1)
 lost = times_higher("CNN, shuffled", "CNN").mean()
 claim("CNN's error with shuffled pixels over that without", lost, at_least=1.3)
@@ -1542,7 +1544,8 @@ plots.show(
 # %% [markdown]
 # Test error against the cost of an image, one line for each budget. Each line is a
 # valley: left of its lowest point the model is too simple for the budget, right of it the
-# model has seen too little. The larger the budget, the farther right the valley. **Each
+# model has seen too little. (Of the highest valley only the right side can be seen: no
+# model of ours is simpler than softmax regression.) The larger the budget, the farther right the valley. **Each
 # budget has its best model**, and training a small one longer is no way to get there:
 # look at MLP 32, which saw everything eight times.
 #
@@ -1668,15 +1671,15 @@ plots.show(plot_timeline(), alt="Three waves: 1943-69, 1980-95, since 2006.")
 # </details>
 # <details><summary>Where is it used, and where does the course build its core?</summary>
 #
-# - Photographs, faces, road signs, medical scans:
-# [chapter 05](05_convolutional_networks.ipynb); genes and proteins are images of one
-# dimension.
-# - Prices, climate, sensors: [chapter 06](06_recurrent_networks.ipynb). Speech is recognized
-#   from the signal to its letters (Graves et al., 2006) with the same kind of network.
-# - Translation, summaries, assistants: [chapter 09](09_attention.ipynb).
+# - Photographs, faces, road signs, scans: [05](05_convolutional_networks.ipynb). Genes and
+#   proteins are images of one dimension.
+# - Prices, climate, sensors: [06](06_recurrent_networks.ipynb). Speech is recognized from the
+#   signal to its letters (Graves et al., 2006) with the same kind of network.
+# - Translation, summaries, assistants: [09](09_attention.ipynb).
 # - New images, and what is abnormal: [07](07_variational_autoencoders.ipynb) and
-#   [08](08_generative_adversarial_networks.ipynb). Facts and their links:
-#   [10](10_knowledge_graphs.ipynb). Games and what comes next: chapter 11.
+#   [08](08_adversarial_networks.ipynb).
+# - Facts and their links: [10](10_knowledge_graphs.ipynb). Games, and what comes next:
+#   chapter 11 and its parts.
 #
 # On tables of medium size, ensembles of decision trees still beat networks (Grinsztajn
 # et al., 2022). Depth wins where features must be *found*: in pixels, sound and text.
