@@ -214,8 +214,9 @@ plots.show(
 #
 # Good weights are those under which the data we saw are probable. This principle is
 # **maximum likelihood**. Examples are independent, so their densities are multiplied;
-# we take the logarithm, which turns the product into a sum, and a minus sign, so that
-# better means smaller. The result is the **negative log-likelihood**:
+# we take the logarithm, which turns the product into a sum and undoes the exponential,
+# and a minus sign, so that better means smaller. The result is the **negative
+# log-likelihood**:
 #
 # $$-\log\prod_{i=1}^n p(y_i \mid x_i) = \sum_{i=1}^n\frac{(\hat y_i-y_i)^2}{2\sigma^2}
 # + n\log\left(\sqrt{2\pi}\,\sigma\right).$$
@@ -235,8 +236,8 @@ plots.show(
 # Imagine the loss as a landscape above all values of $w$ and $b$. You stand in it, in
 # fog, and can only feel the slope under your feet. Let us calculate it. By the chain
 # rule, the square gives a factor $2e_i$, which the ½ cancels, times the slope of $e_i$
-# itself; and $e_i = w^\top x_i + b - y_i$ changes with $w_j$ at the rate $x_{ij}$, and
-# with $b$ at the rate 1:
+# itself; and $e_i = w^\top x_i + b - y_i$ changes with $w_j$ at the rate $x_{ij}$, the
+# feature $j$ of example $i$, and with $b$ at the rate 1:
 #
 # $$\frac{\partial L}{\partial w_j} = \frac1{2n}\sum_i 2e_i\frac{\partial e_i}{\partial
 # w_j} = \frac1n\sum_i e_i\,x_{ij},\qquad
@@ -396,7 +397,7 @@ claim(
 # In the language of networks, a line is a network of one layer with one unit, and Keras
 # fits it in the same way. Its loss `"mse"` has no ½, so half the learning rate takes
 # the same steps. (Linear regression is two centuries old, and nobody called it deep
-# learning. It is the case with no hidden layer.)
+# learning. It is the simplest case, one layer alone.)
 
 # %%
 line = keras.Sequential([keras.Input((3,)), layers.Dense(1)])
@@ -422,9 +423,11 @@ claim(
 #
 # If $\eta\lambda$ is small, the distance shrinks slowly. If $\eta\lambda = 1$, one step
 # arrives. Between 1 and 2 the step jumps over the lowest point, but lands nearer than
-# before. Beyond 2 it lands farther away each time: the descent **diverges**. With
-# several weights, each direction has its own curvature, and the largest of them,
-# $\lambda_{\max}$, decides: a learning rate must stay below $2/\lambda_{\max}$.
+# before. Beyond 2 it lands farther away each time: the descent **diverges**. (For the
+# three points, with $b$ held at 0, the curvature is the mean of $x^2$, $\lambda =
+# (0+1+4)/3$, and the limit of $\eta$ is $2/\lambda = 1.2$.) With several weights, each
+# direction has its own curvature, and the largest of them, $\lambda_{\max}$, decides: a
+# learning rate must stay below $2/\lambda_{\max}$.
 
 
 # %%
@@ -624,9 +627,11 @@ claim("gradient off by", abs(slopes - exact).max() / abs(exact).max(), at_most=1
 # often is it right? Write $s = (x_1 + x_2)/\sqrt2$. Then $s$ and $\varepsilon$ are two
 # independent standard normal numbers, so the point $(s, \varepsilon)$ lies in every
 # direction from the origin equally often. The rule is wrong where the noise flips the
-# sign: where the point lies between the lines $s = 0$ and $\sqrt2\,s + \varepsilon = 0$.
-# These are two opposite wedges, each of the angle $\arctan(1/\sqrt2)$, out of the full
-# circle $2\pi$. So the accuracy of the best rule, the **Bayes rate**, is
+# sign: where the point lies between the lines $s = 0$ and $\sqrt2\,s + \varepsilon =
+# 0$. On the second line $s = -\varepsilon/\sqrt2$, so the tangent of the angle between
+# the two is $1/\sqrt2$. These are two opposite wedges, each of the angle
+# $\arctan(1/\sqrt2)$, out of the full circle $2\pi$. So the accuracy of the best rule,
+# the **Bayes rate**, is
 #
 # $$1 - \frac{2\arctan(1/\sqrt2)}{2\pi} .$$
 #
@@ -1543,11 +1548,11 @@ plots.show(
 
 # %% [markdown]
 # Test error against the cost of an image, one line for each budget. Each line is a
-# valley: left of its lowest point the model is too simple for the budget, right of it the
-# model has seen too little. (Of the highest valley only the right side can be seen: no
-# model of ours is simpler than softmax regression.) The larger the budget, the farther right the valley. **Each
-# budget has its best model**, and training a small one longer is no way to get there:
-# look at MLP 32, which saw everything eight times.
+# valley: left of its lowest point the model is too simple for the budget, right of it
+# the model has seen too little. (Of the highest valley only the right side can be seen:
+# no model of ours is simpler than softmax regression.) The larger the budget, the
+# farther right the valley. **Each budget has its best model**, and training a small one
+# longer is no way to get there: look at MLP 32, which saw everything eight times.
 #
 # Language models made this question expensive. Kaplan et al. (2020) found power laws in
 # the amount of compute over seven powers of ten, and advised to spend a larger budget
