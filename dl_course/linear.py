@@ -1,5 +1,7 @@
 """Background. Made from notebooks/src/01_background.py: edit there."""
 
+import math
+
 import numpy as np
 
 
@@ -50,8 +52,14 @@ def linear_regression_gd(x, y, *, learning_rate=0.1, tolerance=1e-6, max_steps=1
 
 
 def sigmoid(z):
-    """1 / (1 + exp(-z)) of numbers or arrays, without overflow."""
-    return np.exp(-np.logaddexp(0, -z))
+    """1 / (1 + exp(-z)) of any shape, without overflow: exp only sees numbers ≤ 0.
+
+    float32 stays float32. Of complex numbers the real part decides.
+    """
+    z = 1.0 * np.asarray(z)
+    up = np.real(z) >= 0
+    small = np.exp(np.where(up, -z, z))
+    return np.where(up, 1, small) / (1 + small)
 
 
 def binary_cross_entropy(y, logits):
@@ -88,3 +96,31 @@ def logistic_regression_gd(x, y, *, learning_rate=0.5, tolerance=1e-4, max_steps
         logistic_loss, logistic_gradient, x, y,
         learning_rate=learning_rate, tolerance=tolerance, max_steps=max_steps,
     )  # fmt: skip
+
+
+NO_PRODUCTS = {  # at most a few operations a number: nothing beside a product of matrices
+    "Activation", "Add", "AveragePooling2D", "BatchNormalization", "Dropout", "Flatten",
+    "GlobalAveragePooling2D", "Identity", "InputLayer", "LeakyReLU", "MaxPooling2D",
+    "Normalization", "RandomContrast", "RandomFlip", "RandomHue", "RandomRotation",
+    "RandomTranslation", "RandomZoom", "ReLU", "Reshape", "Softmax",
+}  # fmt: skip
+
+
+def layer_flops(layer):
+    """Additions and multiplications of one example in a Dense or convolution layer.
+
+    Two for each weight, at each place where it is used. 0 for layers in NO_PRODUCTS;
+    ValueError for others.
+    """
+    kind = type(layer).__name__
+    if kind in ("Dense", "Conv1D", "Conv2D", "Conv3D"):
+        places = math.prod(layer.output.shape[1:-1])  # 1 for a Dense layer on vectors
+        return 2 * places * math.prod(layer.kernel.shape)
+    if kind not in NO_PRODUCTS:
+        raise ValueError(f"model: expected Dense and Conv layers, got {kind}")
+    return 0
+
+
+def forward_flops(model):
+    """Additions and multiplications of one example's way through a Keras model."""
+    return sum(layer_flops(layer) for layer in model.layers)

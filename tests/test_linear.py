@@ -138,6 +138,15 @@ def test_dense_of_one_unit_takes_the_same_steps():
 # ---------------------------------------------------------------- logistic regression
 
 
+def test_sigmoid_keeps_float32_takes_lists_and_complex_numbers():
+    z = np.array([-700, -1, 0, 1, 700])
+    assert linear.sigmoid(z.astype(np.float32)).dtype == np.float32
+    assert linear.sigmoid(z.tolist()) == pytest.approx(1 / (1 + np.exp(-z.astype(float))))
+    slope = linear.sigmoid(z[1:4] + 1e-30j).imag / 1e-30  # the complex step
+    p = linear.sigmoid(z[1:4])
+    assert slope == pytest.approx(p * (1 - p), rel=1e-14)
+
+
 @given(REAL)
 def test_sigmoid_is_right_and_never_warns(z):
     with warnings.catch_warnings(), np.errstate(all="raise", under="ignore"):
@@ -265,17 +274,30 @@ def test_softmax_of_two_classes_is_the_sigmoid_of_the_difference():
 # ---------------------------------------------------------------- what learning costs
 
 
-def test_training_flops_of_small_networks_by_hand():
+def test_flops_of_small_networks_by_hand():
     dense = keras.Sequential([keras.Input((5,)), layers.Dense(3), layers.Dense(2)])
-    assert [linear.forward_flops(layer) for layer in dense.layers] == [30, 12]
+    assert [linear.layer_flops(layer) for layer in dense.layers] == [30, 12]
+    assert linear.forward_flops(dense) == 30 + 12
     assert linear.training_flops(dense) == 2 * 30 + 3 * 12
     conv = keras.Sequential(
         [keras.Input((6, 6, 2)), layers.Conv2D(4, 3), layers.Flatten(), layers.Dense(5)]
     )
     first, last = 2 * (4 * 4) * (3 * 3 * 2 * 4), 2 * 64 * 5
     assert linear.training_flops(conv) == 2 * first + 3 * last
-    series = keras.Sequential([keras.Input((10, 3)), layers.Conv1D(7, 4)])
-    assert linear.forward_flops(series.layers[0]) == 2 * 7 * 7 * (4 * 3)
+    series = keras.Sequential([keras.Input((10, 3)), layers.Conv1D(7, 4), layers.Dense(5)])
+    assert linear.forward_flops(series) == 2 * 7 * (7 * 4 * 3 + 7 * 5)
+
+
+def test_forward_flops_refuses_what_it_cannot_count():
+    model = keras.Sequential([keras.Input((5, 2)), layers.GRU(3)])
+    with pytest.raises(ValueError, match="model: expected Dense and Conv layers, got GRU"):
+        linear.forward_flops(model)
+    image = keras.Input((8, 8, 2))
+    wider = keras.Model(image, layers.Conv2DTranspose(2, 3)(image))
+    dot = keras.Model(image, layers.Dot(3)([image, image]))  # products without weights
+    for model, kind in ((wider, "Conv2DTranspose"), (dot, "Dot")):
+        with pytest.raises(ValueError, match=f"got {kind}$"):
+            linear.forward_flops(model)
 
 
 def test_training_flops_are_tensorflows():
@@ -307,11 +329,10 @@ def test_training_flops_are_tensorflows():
         return profiler.profile(graph, options=options).total_float_ops
 
     model = network(strides=2)
-    forward = sum(linear.forward_flops(layer) for layer in model.layers if layer.weights)
-    assert forward == counted(model)
+    assert linear.forward_flops(model) == counted(model)
     model = network(padding="same")
     # the traced graph has the gradient of the image, too; it is cut off before it runs
-    needed = counted(gradient) - linear.forward_flops(model.layers[0])
+    needed = counted(gradient) - linear.layer_flops(model.layers[0])
     assert linear.training_flops(model) == pytest.approx(needed, rel=0.01)
 
 

@@ -540,8 +540,14 @@ plots.show(figure, alt="Two curves fall; the one above the limit grows for ever.
 
 # %% tags=["export"]
 def sigmoid(z):
-    """1 / (1 + exp(-z)) of numbers or arrays, without overflow."""
-    return np.exp(-np.logaddexp(0, -z))
+    """1 / (1 + exp(-z)) of any shape, without overflow: exp only sees numbers ≤ 0.
+
+    float32 stays float32. Of complex numbers the real part decides.
+    """
+    z = 1.0 * np.asarray(z)
+    up = np.real(z) >= 0
+    small = np.exp(np.where(up, -z, z))
+    return np.where(up, 1, small) / (1 + small)
 
 
 def binary_cross_entropy(y, logits):
@@ -1453,21 +1459,46 @@ plots.show(
 # $3\cdot50{,}816 - 50{,}176 = 102{,}272$ per image: hardly more than twice forward.
 
 
+# %% tags=["export"]
+NO_PRODUCTS = {  # at most a few operations a number: nothing beside a product of matrices
+    "Activation", "Add", "AveragePooling2D", "BatchNormalization", "Dropout", "Flatten",
+    "GlobalAveragePooling2D", "Identity", "InputLayer", "LeakyReLU", "MaxPooling2D",
+    "Normalization", "RandomContrast", "RandomFlip", "RandomHue", "RandomRotation",
+    "RandomTranslation", "RandomZoom", "ReLU", "Reshape", "Softmax",
+}  # fmt: skip
+
+
+def layer_flops(layer):
+    """Additions and multiplications of one example in a Dense or convolution layer.
+
+    Two for each weight, at each place where it is used. 0 for layers in NO_PRODUCTS;
+    ValueError for others.
+    """
+    kind = type(layer).__name__
+    if kind in ("Dense", "Conv1D", "Conv2D", "Conv3D"):
+        places = math.prod(
+            layer.output.shape[1:-1]
+        )  # 1 for a Dense layer on vectors
+        return 2 * places * math.prod(layer.kernel.shape)
+    if kind not in NO_PRODUCTS:
+        raise ValueError(f"model: expected Dense and Conv layers, got {kind}")
+    return 0
+
+
+def forward_flops(model):
+    """Additions and multiplications of one example's way through a Keras model."""
+    return sum(layer_flops(layer) for layer in model.layers)
+
+
 # %%
-def forward_flops(layer):
-    """Additions and multiplications of one example in a Dense or convolution layer."""
-    places = math.prod(layer.output.shape[1:-1])  # 1 for a Dense layer on vectors
-    return 2 * places * math.prod(layer.kernel.shape)
-
-
 def training_flops(model):
     """The same for a step forward and back; the first layer's inputs need no gradient."""
-    forward = [forward_flops(layer) for layer in model.layers if layer.weights]
-    return 3 * sum(forward) - forward[0]
+    first = next(flops for layer in model.layers if (flops := layer_flops(layer)))
+    return 3 * forward_flops(model) - first
 
 
 for name, model in networks.items():
-    forward = sum(forward_flops(layer) for layer in model.layers if layer.weights)
+    forward = forward_flops(model)
     ratio = training_flops(model) / forward
     print(f"{name}: forward {forward:,}, training {ratio:.2f} times as much")
 
