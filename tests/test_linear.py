@@ -148,6 +148,7 @@ def test_sigmoid_keeps_float32_takes_lists_and_complex_numbers():
 
 
 @given(REAL)
+@settings(deadline=None)
 def test_sigmoid_is_right_and_never_warns(z):
     with warnings.catch_warnings(), np.errstate(all="raise", under="ignore"):
         warnings.simplefilter("error")
@@ -159,6 +160,7 @@ def test_sigmoid_is_right_and_never_warns(z):
 
 
 @given(st.lists(st.tuples(st.booleans(), REAL), min_size=1, max_size=20))
+@settings(deadline=None)
 def test_binary_cross_entropy_is_keras(pairs):
     y, logits = np.array([p[0] for p in pairs], float), np.array([p[1] for p in pairs])
     with np.errstate(all="raise", under="ignore"):

@@ -182,6 +182,7 @@ def check_fit_softmax(answer, rng):
         (7, 5, 2, 2, 2.0, 1.0, 25),
         (1, 2, 3, 3, 1.0, 0.3, 4),
         (8, 4, 3, 3, 300.0, 1.0, 3),  # logits of thousands
+        (10, 3, 4, 4, 200.0, 0.5, 5),
         (6, 2, 3, 3, 1.0, 0.5, 0),
     ]
     for n, features, classes, below, size, learning_rate, steps in cases:
@@ -226,10 +227,12 @@ def check_fit_softmax(answer, rng):
 
 
 def check_honest(answer, rng):
-    for case in range(12):
+    for case in range(30):
         n, m = int(rng.integers(9, 25)), int(rng.integers(8, 20))
         features = int(rng.integers(3, 40))
         x_train, x_test = rng.normal(size=(n, features)), rng.normal(size=(m, features))
+        if case % 2:  # whole numbers, so that many are 0
+            x_train, x_test = np.round(2 * x_train), np.round(2 * x_test)
         y_train, y_test = rng.integers(0, 2, n), rng.integers(0, 2, m)
         if case % 3 == 1:  # a feature that is right in training, the wrong way round
             x_train[:, 1] = (0.5 - y_train) * rng.uniform(1, 2, n)
