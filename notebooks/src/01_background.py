@@ -1115,13 +1115,13 @@ order = np.random.default_rng(seed(5)).permutation(60_000)
 
 
 def train(name, images):
-    """Show so many images, more than 60,000 in whole passes, annealed: (model, seconds)."""
+    """Show so many images (from 55,000 on in whole passes), annealed: (model, seconds)."""
     passes, images = max(1, round(images / 60_000)), min(images, 60_000)
+    rows = order[:images] if images < 55_000 else slice(None)  # fit shuffles them
     batch_size = min(100, max(10, images // 60))  # at least some 60 steps
     steps = passes * math.ceil(images / batch_size)
     rate = keras.optimizers.schedules.PolynomialDecay(PEAK, steps, 0.0)  # a line
     model = classifier((28, 28, 1), LADDER[name](), rate)
-    rows = order[:images] if images < 60_000 else slice(None)  # fit shuffles them
     start = time.perf_counter()
     model.fit(
         x_train[rows],
@@ -1846,8 +1846,8 @@ check("01.2", bayes_rate_solution, solution=True)
 # ### Exercise 01.3: equal or not
 #
 # *10 minutes, on paper.* Choose by hand the weights of a network that says 1 where both
-# inputs, 0 or 1, are *equal*. Give `(W, b, v, c)`. The network is `hidden = step(x @ W
-# + b)`, `output = step(hidden @ v + c)`, with the `step` of section 5.
+# inputs, 0 or 1, are *equal*. Give `(W, b, v, c)`. The network is
+# `hidden = step(x @ W + b)`, `output = step(hidden @ v + c)`, with the `step` of section 5.
 
 # %% tags=["exercise"]
 weights_by_hand = ...  # W (2, 2), b (2,), v (2,), c a number
@@ -2034,14 +2034,10 @@ check("01.7", fit_softmax_solution, solution=True)
 
 
 # %%
-def leaky_accuracy(
-    x_train, y_train, x_test, y_test
-):  # (n, features), (n,) of 0 and 1
-    says_one = x_train > 0  # each feature votes by its sign
-    flip = (
-        np.mean(says_one == y_train[:, None], axis=0) < 0.5
-    )  # it may be the wrong way round
-    votes = (x_test > 0) ^ flip
+def leaky_accuracy(x_train, y_train, x_test, y_test):
+    """Each feature votes by its sign: x is (n, features), y (n,) of 0 and 1."""
+    agreement = np.mean((x_train > 0) == y_train[:, None], axis=0)  # (features,)
+    votes = (x_test > 0) ^ (agreement < 0.5)  # it may be the wrong way round
     accuracy = np.mean(votes == y_test[:, None], axis=0)  # of each feature
     return accuracy.max()
 
@@ -2104,10 +2100,10 @@ check("01.8", honest_accuracy_solution, solution=True)
 #
 # - the control, which learns nothing: tomorrow is like today;
 # - linear regression (`least_squares`);
-# - a network with two hidden layers of 64 `relu` units, trained with Adam on the mean squared
-# error in 400 steps of 20 days (`np.resize` repeats the few days), the mean `rmse` of
-# three networks. Scale features and target by the means and deviations of the days it
-# learns from.
+# - a network with two hidden layers of 64 `relu` units, trained with Adam on the mean
+#   squared error in 400 steps of 20 days (`np.resize` repeats the few days): the mean `rmse`
+#   of three networks. Scale features and target by the means and standard deviations of the
+#   days it learns from.
 #
 # Hand in the three numbers. Who wins, and who wins if all 1,095 days may be learned from?
 
