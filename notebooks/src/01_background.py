@@ -394,8 +394,9 @@ claim(
 # deviation of the errors, which would not notice a wrong bias: it subtracts the mean
 # first.
 #
-# In the language of networks, a line is a network of one layer with one unit, and Keras
-# fits it in the same way. Its loss `"mse"` has no ½, so half the learning rate takes
+# In the language of networks, a weighted sum with its bias is a **unit**, and units side by
+# side form a **layer**. So a line is a network of one layer with one unit, and Keras fits it
+# in the same way. Its loss `"mse"` has no ½, so half the learning rate takes
 # the same steps. (Linear regression is two centuries old, and nobody called it deep
 # learning. It is the simplest case, one layer alone.)
 
@@ -1888,8 +1889,8 @@ check("01.3", weights_by_hand_solution, solution=True)
 # vote; at a tie any of the winners will do. Each example is a row; labels are whole
 # numbers. Then give it 5,000 rows of the digits of section 6 to learn from and 1,000 to
 # read: where does it stand on the ladder, and what does one answer cost? (Expect an
-# error near that of MLP 32 on all the data, and seconds where the others took
-# microseconds.)
+# error near that of softmax regression on all the data, and an answer that costs hundreds
+# of times more arithmetic.)
 
 
 # %% tags=["exercise"]
