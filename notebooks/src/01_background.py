@@ -215,8 +215,8 @@ plots.show(
 # Good weights are those under which the data we saw are probable. This principle is
 # **maximum likelihood**. Examples are independent, so their densities are multiplied;
 # we take the logarithm, which turns the product into a sum and undoes the exponential,
-# and a minus sign, so that better means smaller. The result is the **negative
-# log-likelihood**:
+# and a minus sign, so that better means smaller. The result is the
+# **negative log-likelihood**:
 #
 # $$-\log\prod_{i=1}^n p(y_i \mid x_i) = \sum_{i=1}^n\frac{(\hat y_i-y_i)^2}{2\sigma^2}
 # + n\log\left(\sqrt{2\pi}\,\sigma\right).$$
@@ -961,6 +961,10 @@ plots.show(
     "unit with weight 1, AND with weight minus 1.",
 )
 
+# %% [markdown]
+# A network for XOR. Each number on an arrow is a weight, and each box asks whether its sum
+# exceeds a threshold. In code:
+
 
 # %%
 def step(z):
@@ -1057,8 +1061,8 @@ def mean_error(x, y, x_new, y_new):
 # %% [markdown]
 # Next comes the softmax regression of section 4, then MLPs with a hidden layer of 32 or
 # of 256 units. (Their **activation**, the function that bends, is `relu`: zero for
-# negative numbers, unchanged for positive ones.) On top stands a **convolutional neural
-# network** (CNN): its lower layers look at small patches of the image, everywhere with
+# negative numbers, unchanged for positive ones.) On top stands a
+# **convolutional neural network** (CNN): its lower layers look at small patches of the image, everywhere with
 # the same weights, so that a stroke is recognized wherever it is. In the code, `Flatten`
 # turns an image into a row of numbers, and `MaxPooling2D` keeps the largest of four
 # neighbors, which makes the image smaller; chapter 05 explains all of that.
@@ -1201,8 +1205,8 @@ plots.show(figure, alt="Bars of mistakes: long for nearest mean, tiny for the CN
 # **converged**, and by the same rule; otherwise we compare how long we were patient. Our
 # rule: show 2,000 images (the few ones again and again), then measure the loss on 1,000
 # **validation** images, which are neither trained on nor tested; stop when three rounds
-# brought no progress, and go back to the best weights. This is called **early
-# stopping**. We draw three random subsets of the training images, and repeat everything
+# brought no progress, and go back to the best weights. This is called
+# **early stopping**. We draw three random subsets of the training images, and repeat everything
 # with each, to see the spread. To save time the images shrink to $14\times14$ pixels.
 #
 # Three models compete, whose small versions have these numbers of weights:
