@@ -394,11 +394,11 @@ claim(
 # deviation of the errors, which would not notice a wrong bias: it subtracts the mean
 # first.
 #
-# In the language of networks, a weighted sum with its bias is a **unit**, and units side by
-# side form a **layer**. So a line is a network of one layer with one unit, and Keras fits it
-# in the same way. Its loss `"mse"` has no ½, so half the learning rate takes
-# the same steps. (Linear regression is two centuries old, and nobody called it deep
-# learning. It is the simplest case, one layer alone.)
+# In the language of networks, a weighted sum with its bias is a **unit**, and units
+# side by side form a **layer**. So a line is a network of one layer with one unit, and
+# Keras fits it in the same way. Its loss `"mse"` has no ½, so half the learning rate
+# takes the same steps. (Linear regression is two centuries old, and nobody called it
+# deep learning. It is the simplest case, one layer alone.)
 
 # %%
 line = keras.Sequential([keras.Input((3,)), layers.Dense(1)])
@@ -962,8 +962,8 @@ plots.show(
 )
 
 # %% [markdown]
-# A network for XOR. Each number on an arrow is a weight, and each box asks whether its sum
-# exceeds a threshold. In code:
+# A network for XOR. Each number on an arrow is a weight, and each box asks whether its
+# sum exceeds a threshold. In code:
 
 
 # %%
@@ -1062,10 +1062,11 @@ def mean_error(x, y, x_new, y_new):
 # Next comes the softmax regression of section 4, then MLPs with a hidden layer of 32 or
 # of 256 units. (Their **activation**, the function that bends, is `relu`: zero for
 # negative numbers, unchanged for positive ones.) On top stands a
-# **convolutional neural network** (CNN): its lower layers look at small patches of the image, everywhere with
-# the same weights, so that a stroke is recognized wherever it is. In the code, `Flatten`
-# turns an image into a row of numbers, and `MaxPooling2D` keeps the largest of four
-# neighbors, which makes the image smaller; chapter 05 explains all of that.
+# **convolutional neural network** (CNN): its lower layers look at small patches of the
+# image, everywhere with the same weights, so that a stroke is recognized wherever it
+# is. In the code, `Flatten` turns an image into a row of numbers, and `MaxPooling2D`
+# keeps the largest of four neighbors, which makes the image smaller; chapter 05
+# explains all of that.
 
 
 # %%
@@ -1202,12 +1203,13 @@ plots.show(figure, alt="Bars of mistakes: long for nearest mean, tiny for the CN
 # test error against the number of training examples.
 #
 # A fair curve needs care. Each model, at each size, must be trained until it has
-# **converged**, and by the same rule; otherwise we compare how long we were patient. Our
-# rule: show 2,000 images (the few ones again and again), then measure the loss on 1,000
-# **validation** images, which are neither trained on nor tested; stop when three rounds
-# brought no progress, and go back to the best weights. This is called
-# **early stopping**. We draw three random subsets of the training images, and repeat everything
-# with each, to see the spread. To save time the images shrink to $14\times14$ pixels.
+# **converged**, and by the same rule; otherwise we compare how long we were patient.
+# Our rule: show 2,000 images (the few ones again and again), then measure the loss on
+# 1,000 **validation** images, which are neither trained on nor tested; stop when three
+# rounds brought no progress, and go back to the best weights. This is called
+# **early stopping**. We draw three random subsets of the training images, and repeat
+# everything with each, to see the spread. To save time the images shrink to
+# $14\times14$ pixels.
 #
 # Three models compete, whose small versions have these numbers of weights:
 
@@ -1852,7 +1854,8 @@ check("01.2", bayes_rate_solution, solution=True)
 #
 # *10 minutes, on paper.* Choose by hand the weights of a network that says 1 where both
 # inputs, 0 or 1, are *equal*. Give `(W, b, v, c)`. The network is
-# `hidden = step(x @ W + b)`, `output = step(hidden @ v + c)`, with the `step` of section 5.
+# `hidden = step(x @ W + b)`, `output = step(hidden @ v + c)`, with the `step` of
+# section 5.
 
 # %% tags=["exercise"]
 weights_by_hand = ...  # W (2, 2), b (2,), v (2,), c a number
@@ -2106,9 +2109,9 @@ check("01.8", honest_accuracy_solution, solution=True)
 # - the control, which learns nothing: tomorrow is like today;
 # - linear regression (`least_squares`);
 # - a network with two hidden layers of 64 `relu` units, trained with Adam on the mean
-#   squared error in 400 steps of 20 days (`np.resize` repeats the few days): the mean `rmse`
-#   of three networks. Scale features and target by the means and standard deviations of the
-#   days it learns from.
+# squared error in 400 steps of 20 days (`np.resize` repeats the few days): the mean
+# `rmse` of three networks. Scale features and target by the means and standard
+# deviations of the days it learns from.
 #
 # Hand in the three numbers. Who wins, and who wins if all 1,095 days may be learned from?
 
