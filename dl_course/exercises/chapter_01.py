@@ -334,7 +334,7 @@ def check_deeper(answer, rng):
     )
 
 
-NETWORK = 2.9, 4.4  # °C
+NETWORK = 2.8, 4.4  # °C
 
 CHECKS = {
     "01.2": check_bayes_rate,
