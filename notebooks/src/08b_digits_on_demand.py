@@ -385,7 +385,12 @@ seed(6)
 pixels = x_train[:30_000].reshape(-1, 784)
 encoder, decoder = vae.build_encoder(20), vae.build_decoder(20)
 bar = progress_bar("VAE")
-options = {"epochs": 3, "rate": 0.002, "batch_size": 100, "callbacks": [bar]}
+options = {
+    "epochs": 3,
+    "learning_rate": 0.002,
+    "batch_size": 100,
+    "callbacks": [bar],
+}
 _ = vae.train(vae.build_vae(encoder, decoder), pixels, **options)
 z = rng.standard_normal((10_000, 20), dtype="float32")
 logits = decoder.predict(z, batch_size=1000, verbose=0)
