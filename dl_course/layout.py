@@ -175,7 +175,10 @@ class Layout:
         """The cheapest of all ways with at most three legs between two ports' stubs."""
         if a == b:
             leave = enter = leave or enter or "above"
-        pair = any((a, b) == (arrow[2], arrow[0]) for arrow in self.arrows)
+        back = [w for w in self.arrows if (w[2], w[0]) == (a, b)]  # side by side with it
+        pair = a == b or (
+            leave is enter is None and any(w[4] is w[5] is None for w in back)
+        )
         xs, ys = (
             np.unique([*self.lanes[k], *np.ravel([
                 box.corners(LANE)[:, k] for box in self.boxes.values()

@@ -6,6 +6,9 @@ import keras
 import numpy as np
 from keras import ops
 
+from dl_course.common import predict
+from dl_course.optimizers import cosine_decay
+
 
 def fit_pca(x, dimensions):
     """The plane nearest to the rows of x: its mean (features,) and axes (d, features)."""
@@ -67,7 +70,7 @@ def log_bernoulli(x, logits):
 
 
 def reconstruction_loss(x, logits):
-    """The cost of a drawing in nats, summed over pixels: a loss for `compile`."""
+    """The cost of a reconstruction in nats, summed over pixels: a loss for `compile`."""
     return -log_bernoulli(x, logits)
 
 
@@ -88,11 +91,8 @@ def train(
     """
     steps = epochs * math.ceil(len(x) / batch_size)
     warm_up = max(steps // 20, 1)
-    schedule = keras.optimizers.schedules.CosineDecay(
-        learning_rate / 10,
-        steps - warm_up,
-        warmup_target=learning_rate,
-        warmup_steps=warm_up,
+    schedule = cosine_decay(
+        learning_rate, steps, warmup_steps=warm_up, start=learning_rate / 10
     )
     model.compile(keras.optimizers.Adam(schedule), loss)
     x = ops.convert_to_tensor(x, "float32")  # once: `fit` would copy each NumPy batch
@@ -140,11 +140,12 @@ def elbo_terms(encoder, decoder, x, *, samples=1, seed=0):
     The expectation is a mean over `samples` draws of z; equal seeds draw equal noise.
     """
     rng = np.random.default_rng(seed)
-    mean, log_variance = encoder.predict(x, verbose=0)
+    mean, log_variance = predict(encoder, x)
     fit = 0.0
     for _ in range(samples):
         z = mean + np.exp(log_variance / 2) * rng.normal(size=mean.shape)
-        fit += log_bernoulli(x, decoder.predict(z, verbose=0)) / samples
+        logits = predict(decoder, z)
+        fit += log_bernoulli(x, logits) / samples
     kl = gaussian_kl(mean, log_variance)
     return ops.convert_to_numpy(fit), ops.convert_to_numpy(kl)
 
@@ -161,10 +162,11 @@ def log_weights(encoder, decoder, x, samples, *, seed=0):
     The mean of the weights themselves is p(x), without bias.
     """
     rng = np.random.default_rng(seed)
-    mean, log_variance = encoder.predict(x, verbose=0)
+    mean, log_variance = predict(encoder, x)
     log_w = np.empty((len(x), samples))
     for k in range(samples):
         z = mean + np.exp(log_variance / 2) * rng.normal(size=mean.shape)
-        fit = ops.convert_to_numpy(log_bernoulli(x, decoder.predict(z, verbose=0)))
+        logits = predict(decoder, z)
+        fit = ops.convert_to_numpy(log_bernoulli(x, logits))
         log_w[:, k] = fit + log_normal(z) - log_normal(z, mean, log_variance)
     return log_w

@@ -607,21 +607,29 @@ def test_not_every_mistake_gets_the_same_message(key):
     assert len({exercises.verdict(key, answer, 1) for answer, _ in wrong}) > 1
 
 
+RAGGED = [[1], [2, 3]]
 ODD = {
-    "a word": lambda *args, **kwargs: "four",
-    "a ragged list": lambda *args, **kwargs: [[1], [2, 3]],
-    "nothing": lambda *args, **kwargs: None,
-    "an empty list": lambda *args, **kwargs: [],
-    "a pair of words": lambda *args, **kwargs: ("a", "b"),
-    "a cube": lambda *args, **kwargs: np.zeros((2, 2, 2)),
-    "NaN": lambda *args, **kwargs: np.nan,
-    "an object": lambda *args, **kwargs: object(),
+    "a word": "four",
+    "a ragged list": RAGGED,
+    "a pair of ragged lists": (RAGGED, RAGGED),
+    "an empty list": [],
+    "a pair of words": ("a", "b"),
+    "a pair of sets": ({1}, {2}),
+    "a pair of NaN": (np.nan, np.nan),
+    "three cubes": (np.zeros((2, 2, 2)),) * 3,
+    "NaN": np.nan,
+    "complex numbers": (1j, 1j),
+    "a dictionary": {},
+    "an object": object(),
+    "an array of nothing": np.array(None),
+    "a function": len,
 }
 
 
 @pytest.mark.parametrize("kind", ODD)
 def test_odd_answers_get_a_clear_verdict(kind):
     for key in KEYS:
-        said = exercises.verdict(key, ODD[kind], 1)
-        assert said.startswith("not right yet. "), f"{key}: {said}"
-        assert "could not be checked" not in said, f"{key}: {said}"
+        for answer in (ODD[kind], lambda *args, **kwargs: ODD[kind]):
+            said = exercises.verdict(key, answer, 1)
+            assert said.startswith("not right yet. "), f"{key}: {said}"
+            assert "could not be checked" not in said, f"{key}: {said}"

@@ -6,8 +6,9 @@ import re
 import nbformat
 import pytest
 
+from tests.diagram_checks import diagrams_in, problems
 from tests.test_package import NOT_MOVED
-from tools import notebooks, readme
+from tools import notebooks, picture, readme
 
 COURSE, CHAPTERS, REFERENCES = notebooks.manifest()
 PATHS = {c["number"]: notebooks.NOTEBOOKS / f"{notebooks.stem(c)}.ipynb" for c in CHAPTERS}
@@ -85,7 +86,9 @@ def test_the_readmes_table_and_picture_are_those_of_the_course():
     text = readme.README.read_text("utf-8")
     assert all(f"notebooks/{notebooks.stem(chapter)}.ipynb" in text for chapter in CHAPTERS)
     assert text == readme.with_table(text), "run `make notebooks`"
-    assert readme.PICTURE.read_bytes() == readme.opening_picture(), "run `make notebooks`"
+    assert text == picture.with_picture(text), "run `make notebooks`"
+    assert picture.PICTURE.name in text
+    assert picture.is_current(), "run `make notebooks`"
 
 
 def test_no_notebook_without_a_source_and_none_forgotten():
@@ -175,6 +178,13 @@ def test_there_are_concept_diagrams(chapter):
     diagrams = [c for c in cells if "diagram" in notebooks.tags(c)]
     assert len(diagrams) >= 2
     assert all("figure" in notebooks.tags(cell) for cell in diagrams), "fold them"
+
+
+@each_moved
+def test_diagrams_are_legible(chapter):
+    source = notebooks.source_path(chapter).read_text("utf-8")
+    for figure in diagrams_in(source):
+        assert not list(problems(figure))
 
 
 @each_moved

@@ -9,6 +9,8 @@ from tools import places
 from tools.notebooks import manifest
 
 ERRATA, COVERAGE = places.rows("errata"), places.rows("topics")
+DROPPED, CONFIRMED = places.no_mistakes()
+FIRST_COUNT = 225  # mistakes on the first list; new ones have higher numbers
 
 
 @cache
@@ -28,8 +30,7 @@ def numbers_in(chapter, heading):
 def all_places():
     """(number, place) of every row."""
     for number, row in ERRATA.items():
-        if row["how"] != "left out":
-            yield number, f"{row['chapter']}: {row['section']}"
+        yield number, f"{row['chapter']}: {row['section']}"
         yield from ((number, place) for place in row.get("see", []))
     for number, row in COVERAGE.items():
         yield from ((number, place) for place in row["where"])
@@ -39,7 +40,11 @@ def all_places():
 
 
 def test_each_mistake_and_each_topic_has_one_row():
-    assert sorted(ERRATA) == [f"E{i:03}" for i in range(1, 226)]
+    all_numbers = [*ERRATA, *DROPPED, *CONFIRMED]
+    assert len(set(all_numbers)) == len(all_numbers), "a row is also dropped or confirmed"
+    first = {f"E{i:03}" for i in range(1, FIRST_COUNT + 1)}
+    assert first <= set(all_numbers), f"lost: {sorted(first - set(all_numbers))}"
+    assert all(re.fullmatch(r"E\d{3}", number) for number in all_numbers)
     assert sorted(COVERAGE) == [f"C{i:03}" for i in range(1, 117)]
     for kind, all_rows in (("errata", ERRATA), ("topics", COVERAGE)):
         counts = [len(chapter.get(kind, {})) for chapter in manifest()[1]]
@@ -47,24 +52,48 @@ def test_each_mistake_and_each_topic_has_one_row():
 
 
 def test_rows_are_complete():
+    needed = {"document", "quote", "said", "fact", "right", "how", "section", "chapter"}
     for number, row in ERRATA.items():
-        place = {"reason"} if row["how"] == "left out" else {"section"}
-        needed = {"document", "said", "fact", "right", "how", "chapter"} | place
-        assert set(row) - {"see"} == needed, number
-        assert row["document"] in places.TUTORIALS, number
+        assert set(row) - {"see", "source"} == needed, number
         assert row["how"] in places.HOW, number
         assert row["chapter"] in places.sources(), number
     for number, row in COVERAGE.items():
-        assert set(row) == {"topic", "where", "shown", "chapter"} and row["where"], number
+        assert set(row) - {"named"} == {"topic", "where", "shown", "chapter"}, number
+        assert row["where"] and row.get("named", True) is True, number
+    for number, row in CONFIRMED.items():
+        assert set(row) == {"document", "quote", "said", "why"}, number
+    for number, row in DROPPED.items():
+        assert set(row) == {"was", "reason"}, number
 
 
-def test_words_fit_into_a_table():
-    for number, row in (ERRATA | COVERAGE).items():
-        for key in ("said", "fact", "right", "topic", "shown", "reason"):
+def test_what_is_quoted_is_short_and_fits_between_backticks():
+    for number, row in (ERRATA | CONFIRMED).items():
+        assert row["document"] in places.TUTORIALS, number
+        quote = row["quote"]
+        assert 0 < len(quote) <= places.LONGEST_QUOTE, (number, len(quote))
+        assert quote.strip() == quote and "`" not in quote and "\n" not in quote, number
+
+
+def test_each_mistake_is_proved_or_has_a_source():
+    for number, row in ERRATA.items():
+        assert "source" in row or number in places.proofs(), number
+    assert places.proofs().keys() <= ERRATA.keys(), "a test proves what is no row"
+
+
+def test_what_is_merged_names_a_row():
+    for number, row in DROPPED.items():
+        for other in re.findall(r"E\d{3}", row["reason"]):
+            assert other in ERRATA or other in CONFIRMED, (number, other)
+
+
+def test_words_fit_the_pages():
+    keys = "said", "fact", "right", "source", "why", "was", "reason", "topic", "shown"
+    for number, row in (ERRATA | COVERAGE | CONFIRMED | DROPPED).items():
+        for key in keys:
             words = row.get(key, "-")
-            assert words.strip() == words and words, (number, key)
-            assert "|" not in words and "\n" not in words, (number, key)
+            assert words.strip() == words and words and "\n" not in words, (number, key)
             assert not words.endswith("."), (number, key)
+            assert "|" not in words or number in ERRATA, (number, key)  # in no table
 
 
 # ---------------------------------------------------------------- the notebooks
@@ -93,12 +122,11 @@ def test_every_tag_is_a_row_that_is_shown_there():
             assert ERRATA[number]["chapter"] == chapter, number
 
 
-def test_every_number_in_a_notebook_is_a_row_that_is_not_left_out():
+def test_every_number_in_a_notebook_is_a_row():
     for chapter in places.sources():
         for heading in places.sections(chapter):
             for number in numbers_in(chapter, heading):
                 assert number in ERRATA, f"{number}: chapter {chapter}, {heading!r}"
-                assert ERRATA[number]["how"] != "left out", f"{number}: chapter {chapter}"
 
 
 # ---------------------------------------------------------------- the pages
@@ -114,14 +142,15 @@ def test_every_number_in_a_notebook_is_a_row_that_is_not_left_out():
 def test_pages_are_what_the_files_make(name, kind, make):
     stored = (places.DOCS / f"{name}.md").read_text("utf-8")
     assert stored == make(), "run `make notebooks`"
-    entries = re.findall(r"^\| ([EC]\d{3}) \|", stored, re.MULTILINE)
+    entries = re.findall(r"^(?:\| (C\d{3}) \||\*\*(E\d{3})\*\* ·)", stored, re.MULTILINE)
+    entries = ["".join(entry) for entry in entries]
     assert sorted(entries) == sorted(places.rows(kind))
     ends = {
         (stem, places.anchor(heading))
         for chapter, stem in places.sources().items()
         for heading in places.sections(chapter)
     }
-    links = re.findall(r"\]\(\.\./notebooks/(\w+)\.ipynb#(\S+)\)[,;| ]", stored)
+    links = re.findall(r"\]\(\.\./notebooks/(\w+)\.ipynb#(\S+)\)[,;| .]", stored)
     assert set(links) <= ends
     assert len(links) == stored.count("](../notebooks/")
 
@@ -136,6 +165,15 @@ def test_a_tag_belongs_to_the_headings_over_its_cell(tmp_path, monkeypatch):
     monkeypatch.setattr(places, "sources", lambda: {"x": "01_x"})
     monkeypatch.setattr(places, "NOTEBOOKS", tmp_path)
     assert places.tagged("x") == {"E001": {"One", "Two"}, "E002": {"Three"}}
+
+
+def test_an_entry_names_its_tests(tmp_path, monkeypatch):
+    (tmp_path / "tests" / "errata").mkdir(parents=True)
+    source = "def test_E001_E002_shapes():\n    pass\n\n\ndef test_shapes():\n    pass\n"
+    (tmp_path / "tests" / "errata" / "test_x.py").write_text(source, "utf-8")
+    monkeypatch.setattr(places, "ROOT", tmp_path)
+    found = places.proofs.__wrapped__()
+    assert found == {number: ["test_E001_E002_shapes"] for number in ("E001", "E002")}
 
 
 def test_anchors_are_those_of_jupyter():

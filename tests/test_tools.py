@@ -3,7 +3,6 @@
 import json
 import os
 import re
-import subprocess
 import sys
 import types
 
@@ -76,6 +75,40 @@ def test_a_damaged_notebook_is_made_again(small_course, capsys):
     path.write_text(path.read_text("utf-8")[:200], "utf-8")
     assert notebooks.store(chapter).startswith("executed in")
     assert "01_small.ipynb could not be read" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("code", "message"),
+    [
+        ("import os; os._exit(1)", "the kernel died"),
+        ("1 / 0", "ZeroDivisionError: division by zero"),
+    ],
+)
+def test_a_run_that_fails_leaves_the_stored_notebook(
+    small_course, monkeypatch, code, message
+):
+    chapter, source = small_course
+    monkeypatch.setattr(notebooks, "SET_UP", "import math{install:.0}{get:.0}")
+    notebooks.store(chapter)
+    path = notebooks.NOTEBOOKS / "01_small.ipynb"
+    before = path.read_bytes()
+    source.write_text(f"# %%\n{code}\n", "utf-8")
+    with pytest.raises(SystemExit) as caught:
+        notebooks.tell(chapter, False)
+    assert message in str(caught.value)
+    assert str(caught.value).endswith("\n01_small was not stored: it is as it was.")
+    assert path.read_bytes() == before
+
+
+def test_ctrl_c_is_one_sentence(small_course, monkeypatch, capsys):
+    def stop(chapter, always):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(notebooks, "store", stop)
+    with pytest.raises(SystemExit) as caught:
+        notebooks.tell(small_course[0], False)
+    assert caught.value.code == 130
+    assert capsys.readouterr().out == "\nStopped by Ctrl-C in 01_small: it is as it was.\n"
 
 
 def test_first_and_last_cells_come_from_the_manifest(small_course):
@@ -239,18 +272,6 @@ def test_claims_reach_the_file_they_are_asked_to(tmp_path, small_course):
     assert json.dumps(took["claims"])  # NaN travels as text
     with pytest.raises(Exception, match="ClaimError"):
         notebooks.execute(new_notebook(cells=[new_code_cell(code)]), "x")
-
-
-# ---------------------------------------------------------------- make
-
-
-def test_every_target_is_explained():
-    help_text = subprocess.run(
-        ["make", "help"], cwd=notebooks.ROOT, capture_output=True, text=True
-    ).stdout
-    targets = "setup lab test course notebooks seeds sabotage publish handout bench"
-    for target in targets.split():
-        assert f"\n{target} " in "\n" + help_text
 
 
 def test_the_user_environment_is_not_changed_by_executing(small_course):

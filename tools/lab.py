@@ -219,7 +219,12 @@ def main():
     parser.add_argument("--work", type=Path, default=WORK, help="folder of your copies")
     options, jupyter_options = parser.parse_known_args()
     work = options.work.expanduser().resolve()
-    report(copy_notebooks(NOTEBOOKS, work), work)
+    try:
+        report(copy_notebooks(NOTEBOOKS, work), work)
+    except SystemExit as error:
+        raise SystemExit(
+            f"{error} Or name another: make lab ARGS='--work FOLDER'"
+        ) from None
     backend = "jax" if os.environ.get("KERAS_BACKEND") == "jax" else "tensorflow"
     use_course_keras(work / ".home", backend)
     find_homes(work)

@@ -6,17 +6,31 @@ The manifest of a chapter has a table `[errata.E001]` for each mistake, found in
 copied tutorials, that belongs to it, and `[topics.C001]` for each topic that they name.
 
 document   "first" to "fifth": TUTORIALS says what each is
+quote      a few of its words or signs, by which its reader finds the place: at most
+           LONGEST_QUOTE signs, as they stand there
 said       what it says or does, in our words;   fact   what is wrong with it
-right      the correction, with its source
+right      the correction
+source     who says so: author and year, or whose documentation. Needed where no test proves
+           it; a test does if its name begins with `test_E001_`, in tests/errata/
 how        "shown": a cell has the number among its tags; "tabled": in a table of the
-           chapter; "told": the section teaches what is right; "left out": `reason` says why
+           chapter; "told": the section teaches what is right
 section    a heading of the chapter: where it is shown, tabled or told
 see        more places, where: the places of a topic. A place is a chapter and a heading of
            its notebook, written "05: 3. How large is the output?"
+named      true for a topic that is only named there, not taught
+
+On the page the mistakes of a chapter come in the order of its manifest: what teaches most
+comes first.
+
+notebooks/dropped.toml has the numbers that are no mistake (any more). `[E004]` was one
+once: `was` is what it said, `reason` why it is not; if it lives on in another row, the
+reason names that. `[confirmed.E094]` is right, and looks wrong: `document`, `quote` and
+`said` as above, `why` it is right.
 """
 
 import ast
 import re
+import tomllib
 from collections import Counter
 from functools import cache
 
@@ -33,7 +47,8 @@ TUTORIALS = {
     "programs.",
     "fifth": "An overview of uses, challenges and trends, without code.",
 }
-HOW = "shown", "tabled", "told", "left out"
+HOW = "shown", "tabled", "told"
+LONGEST_QUOTE = 20
 DO_NOT_EDIT = (
     "<!-- Made by `python -m tools.places` from notebooks/src/*.toml: edit those. -->"
 )
@@ -41,19 +56,32 @@ ERRATA = """\
 # Errata: what five tutorials say, and what is so
 
 We ran and read five widely copied tutorials on deep learning, line by line. Many copies
-of them exist, so they have numbers here and not names: what counts is the mistake. Each
-row says what a tutorial says or does, in our words, what is wrong with it, what is right,
-and where in this course you find it. **Shown** means made again in a few lines of code,
-run, and mended. **Tabled** means a row in a table of the chapter. **Told** means that the
-chapter teaches what is right. **Left out** comes with the reason. A few rows confirm
-what is right, so that nobody "mends" it.
+of them exist, in Chinese, so they have numbers here and not names: what counts is the
+mistake. Each entry begins with a few words of the tutorial, by which its reader finds the
+place. It says what the tutorial says or does, in our words, what is wrong with it, what is
+right, and where in this course you find it: **shown** means made again in a few lines of
+code, run, and mended; **tabled** means a row in a table of the chapter; **told** means
+that the chapter teaches what is right. What can be run or computed is proved by a test of
+this course, in `tests/errata`; for the rest a source is named.
+"""
+NO_MISTAKES = """\
+## Right, though it may look wrong
+
+So that nobody mends it:
+"""
+DROPPED = """\
+## Numbers that are no longer used
+
+These entries were on the list once, and should not have been; or they are now a part of
+another one.
 """
 COVERAGE = """\
 # Coverage: where each topic is taught
 
 The five tutorials of the [errata](errata.md) name these topics, promise them, or use them
 without working code. Here is the place of each in this course, and what is shown there.
-A topic that several chapters teach stands under the first of them.
+A topic that several chapters teach stands under the first of them. A topic that is only
+*named* has its words explained, and nothing more.
 """
 
 
@@ -64,6 +92,28 @@ def rows(kind):
         for chapter in manifest()[1]
         for number, row in chapter.get(kind, {}).items()
     }
+
+
+def no_mistakes():
+    """({number: row} dropped, {number: row} confirmed): notebooks/dropped.toml."""
+    dropped = tomllib.loads((NOTEBOOKS / "dropped.toml").read_text("utf-8"))
+    confirmed = dropped.pop("confirmed", {})
+    return dict(sorted(dropped.items())), dict(sorted(confirmed.items()))
+
+
+@cache
+def proofs():
+    """{E number: names of the tests that prove it}, from tests/errata/test_*.py.
+
+    A test may prove several, such as `test_E007_E008_one_column_too_many`.
+    """
+    found = {}
+    for path in sorted((ROOT / "tests" / "errata").glob("test_*.py")):
+        for node in ast.parse(path.read_text("utf-8")).body:
+            if named := re.match(r"test_((?:E\d{3}_)+)\w", getattr(node, "name", "")):
+                for number in re.findall(r"E\d{3}", named[1]):
+                    found.setdefault(number, []).append(node.name)
+    return found
 
 
 # ---------------------------------------------------------------- places
@@ -139,57 +189,79 @@ def links(places, here):
 # ---------------------------------------------------------------- pages
 
 
-def page(introduction, kind, columns, cells_of):
-    """A page with a table for each chapter, from its rows of a kind."""
-    lines = [DO_NOT_EDIT, "", introduction]
+def by_chapter(kind):
+    """(chapter, its rows of a kind) of each chapter that has some."""
     for chapter in manifest()[1]:
-        number = chapter["number"]
-        if here := [one for one in rows(kind).items() if one[1]["chapter"] == number]:
-            lines += [f"## {number} {chapter['title']}", "", line_of(columns)]
-            lines += ["|---" * len(columns) + "|"]
-            lines += [line_of([name, *cells_of(row, number)]) for name, row in here]
-            lines += [""]
-    return "\n".join(lines)
+        if here := chapter.get(kind):
+            yield chapter, here
 
 
 def line_of(cells):
     return f"| {' | '.join(cells)} |"
 
 
-def errata_cells(row, here):
-    if row["how"] == "left out":
-        where = f"left out: {row['reason']}"
-    else:
-        place = f"{here}: {row['section']}"
-        where = f"{row['how']}: {links([place], here)}"
+def tutorial(row):
+    """Which one, and the words there: the beginning of an entry."""
+    number = list(TUTORIALS).index(row["document"]) + 1
+    return f"tutorial {number}: `{row['quote']}`"
+
+
+def entry(number, row, here):
+    """The Markdown of one mistake, with what proves it."""
+    place = f"{here}: {row['section']}"
+    where = f"{row['how']} in {links([place], here)}"
     if "see" in row:
         where += f"; see {links(row['see'], here)}"
-    number = str(list(TUTORIALS).index(row["document"]) + 1)
-    return [number, row["said"], row["fact"], row["right"], where]
+    ends = [f"- Here: {where}."]
+    if tests := proofs().get(number):
+        ends.append(f"- Proved by {', '.join(f'`{name}`' for name in tests)}.")
+    if "source" in row:
+        ends.append(f"- Source: {row['source']}.")
+    return [
+        f"**{number}** · {tutorial(row)}",
+        "",
+        f"- Said or done: {row['said']}.",
+        f"- In fact: {row['fact']}.",
+        f"- Right: {row['right']}.",
+        *ends,
+        "",
+    ]
 
 
 def errata_page():
     """The text of docs/errata.md."""
-    all_rows = rows("errata").values()
-    how = Counter(row["how"] for row in all_rows)
-    counts = Counter(row["document"] for row in all_rows)
-    lines = [ERRATA, "| | tutorial | rows |", "|---|---|--:|"]
+    all_rows, (dropped, confirmed) = rows("errata"), no_mistakes()
+    counts = Counter(row["document"] for row in all_rows.values())
+    proved = len(all_rows.keys() & proofs().keys())
+    lines = [DO_NOT_EDIT, "", ERRATA, "| | tutorial | mistakes |", "|---|---|--:|"]
     for i, (name, text) in enumerate(TUTORIALS.items(), start=1):
         lines.append(f"| {i} | {text} | {counts[name]} |")
-    total = ", ".join(f"{how[kind]} {kind}" for kind in HOW if how[kind])
-    lines += ["", f"{how.total()} rows: {total}.", ""]
-    columns = ["row", "tutorial", "said", "in fact", "right", "where"]
-    return page("\n".join(lines), "errata", columns, errata_cells)
+    lines += ["", f"{len(all_rows)} mistakes; {proved} are proved by a test.", ""]
+    for chapter, here in by_chapter("errata"):
+        lines += [f"## {chapter['number']} {chapter['title']}", ""]
+        for number, row in here.items():
+            lines += entry(number, row, chapter["number"])
+    lines += [NO_MISTAKES]
+    for number, row in confirmed.items():
+        lines.append(f"- **{number}** · {tutorial(row)}. {row['said']}. {row['why']}.")
+    lines += ["", DROPPED]
+    for number, row in dropped.items():
+        lines.append(f"- **{number}**: {row['was']}. {row['reason']}.")
+    return "\n".join([*lines, ""])
 
 
 def coverage_page():
     """The text of docs/coverage.md."""
-    return page(
-        COVERAGE,
-        "topics",
-        ["row", "topic", "what is shown", "where"],
-        lambda row, here: [row["topic"], row["shown"], links(row["where"], here)],
-    )
+    lines = [DO_NOT_EDIT, "", COVERAGE]
+    for chapter, here in by_chapter("topics"):
+        lines += [f"## {chapter['number']} {chapter['title']}", ""]
+        lines += [line_of(["row", "topic", "what is shown", "where"]), "|---" * 4 + "|"]
+        for number, row in here.items():
+            shown = f"*named*: {row['shown']}" if row.get("named") else row["shown"]
+            where = links(row["where"], chapter["number"])
+            lines.append(line_of([number, row["topic"], shown, where]))
+        lines.append("")
+    return "\n".join(lines)
 
 
 def main():

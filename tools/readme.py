@@ -7,6 +7,7 @@ import re
 
 import nbformat
 
+from tools import picture
 from tools.files import write_atomically
 from tools.notebooks import NOTEBOOKS, ROOT, colab_link, manifest, stem
 
@@ -66,8 +67,9 @@ def with_table(readme):
 
 def main():
     text = README.read_text("utf-8")
-    write_atomically(README, with_table(text))
-    print("README.md: the table is up to date")
+    write_atomically(README, picture.with_picture(with_table(text)))
+    picture.write()
+    print("README.md: table and picture are up to date")
 
 
 if __name__ == "__main__":

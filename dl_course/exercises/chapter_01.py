@@ -18,6 +18,7 @@ def check_gradient(answer, rng):
         2,
         "two things: the slope by weights, then the slope by bias",
     )
+    by_w = numbers(by_w, "The slope by weights")
     compare(
         by_w,
         right_w,
@@ -26,8 +27,8 @@ def check_gradient(answer, rng):
                 same(by_w, right_b) and same(by_b, right_w)
             ),
             f"The slope by weights has the shape of the weights, {(features,)}; "
-            f"yours has {np.shape(by_w)}. Is the transpose of x missing?": (
-                np.shape(by_w) != (features,)
+            f"yours has {by_w.shape}. Is the transpose of x missing?": (
+                by_w.shape != (features,)
             ),
             "The sign is reversed: a step against this climbs. Error is prediction minus "
             "y.": -right_w,

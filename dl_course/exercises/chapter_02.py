@@ -197,7 +197,7 @@ def check_early_stopping(answer, rng):
                     int(np.argmin(losses)),
                 ),
             },
-            f"Got {tuple(int(e) for e in got)}, expected {right}: {why}.",
+            f"Got ({got[0]:g}, {got[1]:g}), expected {right}: {why}.",
         )
 
 

@@ -104,12 +104,7 @@ def check_clip_gradients(answer, rng):
 
 def clip_once(answer, gradients, limit):
     got = call(answer, gradients, limit)
-    if isinstance(got, np.ndarray):  # arrays of one shape may come stacked
-        got = list(got)
-    expect(
-        isinstance(got, list | tuple) and len(got) == len(gradients),
-        "Return a list with one array for each array given.",
-    )
+    got = parts(got, len(gradients), "a list with one array for each array given")
 
     def each(change):
         return all(same(a, change(g)) for a, g in zip(got, gradients, strict=True))

@@ -67,15 +67,15 @@ def judge_scatter(drawn):
     Bounds are more than eight standard deviations away for splits by shuffling.
     """
     share = drawn.mean()
-    doubt = np.sqrt(share * (1 - share) / len(drawn))
-    expect(
-        0.5 * doubt < drawn.mean(axis=0).std() < 1.6 * doubt,
-        "Some concepts are drawn more often than others: each should have the same chance.",
-    )
     pairs = np.mean(drawn[:, 1:] & drawn[:, :-1])
     expect(
         abs(pairs - share**2) < share**2 / 2,
         "Concepts that stand next to each other are drawn together or never: shuffle them.",
+    )
+    doubt = np.sqrt(share * (1 - share) / len(drawn))
+    expect(
+        0.5 * doubt < drawn.mean(axis=0).std() < 1.6 * doubt,
+        "Some concepts are drawn more often than others: each should have the same chance.",
     )
 
 
@@ -159,8 +159,8 @@ def pixels(box):
 def check_overlap(answer, rng):
     shift = np.tile(rng.integers(0, 9, size=2), 2)
     pairs = [
-        ([0, 0, 4, 6], [2, 1, 8, 5]),
         ([0, 0, 4, 6], [1, 2, 9, 7]),  # unequal areas
+        ([0, 0, 4, 6], [2, 1, 8, 5]),
         ([3, 3, 9, 12], [5, 0, 7, 20]),  # a cross
         ([2, 2, 8, 8], [3, 4, 5, 6]),  # one inside the other
     ]
@@ -200,6 +200,8 @@ def overlap_once(answer, a, b):
             "The union is the sum of both areas, minus the common area: that is counted "
             "twice in the sum.": common / both,
             "Bottom and right lie outside of the box: no +1.": with_ends(a, b),
+            "That divides by the box around both: the union is smaller.": common
+            / area([*np.minimum(a[:2], b[:2]), *np.maximum(a[2:], b[2:])]),
             "That is the share of one box: divide by the union.": (
                 same(got, common / area(a)) or same(got, common / area(b))
             ),

@@ -16,31 +16,32 @@ def check_pad(answer, rng):
         lists[0][0] = 5000  # as in a vocabulary of thousands
         before = [([0] * length + some[:length])[-length:] for some in lists]
         ends = [(some[-length:] + [0] * length)[:length] for some in lists]
-        got = call(answer, lists, length)
-        shape = len(lists), length
+        result = call(answer, lists, length)
+        got, shape = numbers(result, "The rows"), (len(lists), length)
+        dtype = np.asarray(result).dtype
         compare(
             got,
             [(some + [0] * length)[:length] for some in lists],
             {
-                f"Shape {shape} is expected, not {np.shape(numbers(got, 'The rows'))}: cut "
-                "the long ones.": np.shape(got) != shape,
+                f"Shape {shape} is expected, not {got.shape}: cut the long ones.": (
+                    got.shape != shape
+                ),
                 "The padding stands before; it must be behind.": before,
                 "Long lists keep their beginning, not their end.": ends,
                 "Large ids have become others: eight bits are too few for them.": (
-                    np.asarray(got).dtype.itemsize == 1
+                    dtype.itemsize == 1
                 ),
             },
             "Some rows are not the list, cut or padded with 0.",
         )
-        kind = np.asarray(got).dtype.kind
-        expect(kind in "iu", "Ids are integers; np.zeros makes floats unless told.")
+        expect(dtype.kind in "iu", "Ids are integers; np.zeros makes floats unless told.")
 
 
 # ---------------------------------------------------------------- 06b.2 accuracy
 
 
 def check_accuracy(answer, rng):
-    for padding in ("behind", "behind", "in front", "none"):
+    for padding in ("behind", "behind", *("in front",) * 4, "none"):
         probabilities = rng.dirichlet(np.ones(5), (6, 9))
         probabilities[1, [0, 8]] = [0.8, 0.05, 0.05, 0.05, 0.05]  # taken for tag 0
         best = probabilities.argmax(axis=-1)

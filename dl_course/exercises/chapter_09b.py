@@ -100,11 +100,9 @@ def check_leaks(answer, rng):
 
     def says(leak, ids):
         got = call(answer, make_model(rng, leak, size, time), ids, size)
-        yes = np.asarray(got)
-        expect(
-            yes.shape == () and yes.dtype == bool,
-            f"True or False is expected, not {got!r:.60}.",
-        )
+        yes = numbers(got, "The answer")
+        if yes.shape != () or np.asarray(got).dtype != bool:
+            raise Wrong(f"True or False is expected, not {got!r:.60}.")
         return bool(yes)
 
     for ids in some:

@@ -157,7 +157,9 @@ def check_symmetric_relations(answer, rng):
             isinstance(relations, set | frozenset | list | tuple),
             f"A set of relations is expected, not {type(relations).__name__}.",
         )
-        return set(relations)
+        names = [relation for relation in relations if isinstance(relation, str)]
+        expect(len(names) == len(relations), "Each relation should be its name, a string.")
+        return set(names)
 
     half = got(0.5)
     if half != {"near", "twin", "kin"}:

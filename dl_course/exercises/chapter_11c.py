@@ -234,7 +234,8 @@ def thin_once(answer, rng, inputs, units, rank, s):
                 f"{rank} are enough."
             )
     a, _ = parts(call(answer, w, 0.9999), 2, "2 values: a and b")
-    expect(np.shape(a)[1:] == (1,), "If nearly all error is allowed, one column is enough.")
+    a = numbers(a, "a")
+    expect(a.shape[1:] == (1,), "If nearly all error is allowed, one column is enough.")
 
 
 CHECKS = {

@@ -6,7 +6,7 @@
 
 # %%
 import keras
-from dl_course import craft, data, network
+from dl_course import common, craft, data, network
 from keras import layers
 
 # %% [markdown]
@@ -443,7 +443,7 @@ history = fit(model, inputs[train], target[train], "mse", epochs=30)
 
 # %%
 line = inputs @ np.linalg.lstsq(inputs[train], miles[train], rcond=None)[0]
-guesses = craft.outputs_of(model, inputs)[:, 0] * spread + center
+guesses = common.predict(model, inputs)[:, 0] * spread + center
 rivals = {"median": np.median(miles[train]), "linear": line, "network": guesses}
 off = {name: np.abs(guess - miles)[valid].mean() for name, guess in rivals.items()}
 claim("median: miles off", off["median"], at_least=4.5)
@@ -467,7 +467,7 @@ history = fit(classifier, known[train], origin[train], by_scores, 5e-3, epochs=4
 # times of eight. How much better is the network? Which origin does it miss most?
 
 # %%
-chances = network.softmax(craft.outputs_of(classifier, known[test]))  # (cars, 3)
+chances = network.softmax(common.predict(classifier, known[test]))  # (cars, 3)
 said = chances.argmax(axis=1)
 matrix = craft.confusion_matrix(origin[test], said, 3)
 precision, recall = craft.precision_recall(matrix)
@@ -524,7 +524,7 @@ def learn(noise, epochs=18, callbacks=(), **settings):
     history = fit(
         model, digits[:1000], diced, by_scores, metrics=["accuracy"], **more
     )
-    said = craft.outputs_of(model, new_digits).argmax(axis=1)
+    said = common.predict(model, new_digits).argmax(axis=1)
     return np.mean(said == new_labels), history
 
 
@@ -546,7 +546,7 @@ claim("new digits read with sound labels", read, at_least=0.84)
 # %% [markdown]
 # The same network learns noise by heart (Zhang et al., 2017), and reads digits
 # well. So *many parameters need much data* is no law (E052), and *deep networks
-# generalize* is none either (E056, E093): the data decide too. Between these ends
+# generalize* is none either (E093): the data decide too. Between these ends
 # lies every real table. With 40 % dice, four ways:
 #
 # - **plain**, 18 epochs;
@@ -557,7 +557,7 @@ claim("new digits read with sound labels", read, at_least=0.84)
 # - **early stopping**: after a few epochs without progress on validation rows, stop
 #   and go back to the best.
 
-# %% tags=["E052", "E056", "E093"]
+# %% tags=["E052", "E093"]
 rng, rate = np.random.default_rng(seed(9)), 0.4
 dropped = (rng.random(50_000) >= rate) / (1 - rate)  # dropout of a signal of ones
 claim("mean after dropout", dropped.mean(), equals=1, tolerance=0.03)
@@ -609,7 +609,7 @@ for _ in progress(range(5), "random search"):
     stop = early(patience=6, restore_best_weights=True)
     more = {"validation_data": (sealed[valid], target[valid]), "callbacks": [stop]}
     fit(model, sealed[train], target[train], "mse", 5e-3, epochs=30, **more)
-    wrong = craft.outputs_of(model, sealed[valid])[:, 0] - target[valid]
+    wrong = common.predict(model, sealed[valid])[:, 0] - target[valid]
     attempts.append((np.abs(wrong).mean() * spread, model))
 claim("no attempt saw a sealed row", all(np.isfinite(a[0]) for a in attempts))
 
@@ -619,7 +619,7 @@ claim("no attempt saw a sealed row", all(np.isfinite(a[0]) for a in attempts))
 
 # %%
 best, winner = min(attempts, key=lambda attempt: attempt[0])
-guesses = craft.outputs_of(winner, inputs[test])[:, 0] * spread + center  # unsealed
+guesses = common.predict(winner, inputs[test])[:, 0] * spread + center  # unsealed
 claim(
     "winner: miles off on test rows",
     np.abs(guesses - miles[test]).mean(),
@@ -734,15 +734,15 @@ print([variable.name for variable, old, new in trio if (old != new).any()])
 # |---|---|---|---|
 # | E042, E128 | Weights and biases connect nodes; a node has a weight and a bias | A weight lies on a connection, a bias in a unit | $d$ inputs, $u$ units: $du + u$ numbers |
 # | E129 | A node activates weight times input | The sum and the bias are missing | $f(\sum_i w_i x_i + b)$ |
-# | E070, E125, E175 | A forward pass is $f(xW + b)$, or one sum | That is one layer or one unit, in four notations | Section 1's recursion, one convention |
-# | E043 | An activation maps input to output | So does every function | It must bend: section 2 |
+# | E070, E175 | A forward pass is $f(xW + b)$; a layer is one sum | That is one layer; that is one unit | Section 1's recursion, one notation |
+# | E043 | An activation maps input to output | So does every function | It must be non-linear: section 2 |
 # | E130 | Every layer has weights | Input, flatten, pooling and dropout have none | Section 1 counts them |
-# | E080 | A network is a pipeline of nodes | It is a graph of layers without cycles; branches are allowed | Goodfellow et al. (2016), section 6.5 |
+# | E080 | A network is a pipeline of nodes | It is a graph of layers, without cycles once loops in time are unrolled; branches are allowed | Goodfellow et al. (2016), sections 6.5 and 10.1 |
 # | E085 | Preprocessing belongs to the forward pass | It comes before, unless it is a layer | Section 5 |
 # | E046 | Building a model converts the data | That is preprocessing | Form, size and start of a function |
 # | E132 | A loss brings predictions closer to the truth | It measures | The optimizer moves |
 # | E047 | To improve is to compute gradients and update | That is training | Choose by validation: section 7 |
-# | E123 | Linear regression as a deep model | No hidden layer, no bend | Section 6 has both; only one follows a curve |
+# | E123 | Linear regression as a deep model | No hidden layer, no activation | A hidden layer with a non-linear activation makes it a network |
 
 # %% [markdown]
 # ## Exercises

@@ -702,7 +702,8 @@ summed = np.einsum("nj,njik->ik", dL_dy, dy_dW)
 claim("summed against xᵀ δ", relative_error(summed, x.T @ dL_dy), at_most=1e-12)
 
 # %% [markdown]
-# The printed rule also forgets the activation. With a sigmoid, leaving out $f'(z)$:
+# The tutorial's layer is $y = f(xW + b)$: there $f'(z)$ is a part of the last factor.
+# Who takes that factor for $x$ alone forgets it. With a sigmoid:
 
 # %%
 delta = dL_dy * network.slope("sigmoid", x @ W)
@@ -739,9 +740,9 @@ claim("back-propagation changed no weight", same)
 #
 # | | Said | In fact | Right |
 # |---|---|---|---|
-# | E071 | $L_W = L_y \, y_W$ | shapes clash, $f'$ is missing | $a^\top\delta$ |
+# | E071 | $L_W = L_y \, y_W$ | a sum over all of $y$, with $f'$ inside; as matrices the shapes clash | $a^\top\delta$ |
 # | E072 | $L_b = L_y \, y_b$ | no sum over the batch | $\sum_n \delta_n$ |
-# | E086 | it updates weights | it measures | a separate step updates |
+# | E086 | it updates weights | today the word means: it measures | a separate step updates |
 # | E192 | slopes are 0 near 0 | there they are largest | section 7 |
 #
 # ($L_W$ is short for $\partial L/\partial W$. For E192 see also Pascanu et al.,

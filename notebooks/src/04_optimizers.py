@@ -690,23 +690,30 @@ claim("lost without", accuracy(clipped[-1]) - accuracy(bare[-1]), at_least=0.1)
 #
 # An E number names one error in the five tutorials.
 #
-# **The forgotten sum (E075).** One text prints AdaGrad as $w \leftarrow w -
-# \frac{\alpha}{\sqrt{G+\epsilon}}\,g$ and never adds to $G$. Then $G$ stays 0,
-# and the rate is the constant $\alpha/\sqrt\epsilon$.
+# **The sum of yesterday (E075).** One text prints AdaGrad as $w \leftarrow w -
+# \frac{\alpha}{\sqrt{G+\epsilon}}\,g$ with the *old* sum $G$, and no line that adds to
+# it. At the start the old sum is 0, and the rate is $\alpha/\sqrt\epsilon$.
 #
 # **Predict.** With $\alpha=0.001$ and $\epsilon=10^{-7}$, is that a safe rate?
 
 # %% tags=["E075"]
-w, G = 5.0, 0.0
-for _ in range(20):
-    w = w - 0.001 / np.sqrt(G + 1e-7) * (10 * w)  # 10 w is the slope of 5 w²
-claim("without the sum: distance after 20 steps", abs(w), at_least=1e20)
+w, G, path = 5.0, 0.0, []
+for _ in range(2000):
+    g = 10 * w  # the gradient of 5 w²
+    w, G = w - 0.001 / np.sqrt(G + 1e-7) * g, G + g**2  # the *old* sum divides
+    path.append(w)
+claim("with the old sum: distance after one step", abs(path[0]), at_least=150)
+claim("... and after 2,000", abs(path[-1]), at_least=150)
 
 # %% [markdown]
-# It is not: the rate is 3.16, and section 1's limit is 0.2 here.
+# It is not: the rate is 3.16 at the first step, and section 1's limit is 0.2 here. So $w$
+# leaps from 5 to −153. Only then does $G$ learn of the gradient, and of one so large that
+# every later step is tiny: $w$ is held fast where it landed. The new gradient must enter
+# the sum before the step, $G \leftarrow G + g^2$ first. Then the first step is
+# $\alpha\,g/\sqrt{g^2+\epsilon}$, hardly more than $\alpha$.
 #
 # **One formula for two (E077).** The same text prints the identical line for
-# RMSprop. Two names then stand for one path. The true difference is the line
+# RMSprop; one word beside it differs, *mean* for *sum*. The true difference is the line
 # *before* it, which says what happens to $G$. With it, neither explodes, and they
 # part:
 
@@ -717,9 +724,9 @@ claim("AdaGrad with its sum: distance left", abs(slow), at_least=0.1, at_most=4.
 claim("RMSprop with its average: distance left", abs(fast), at_most=0.01)
 
 # %% [markdown]
-# **Momentum that brakes (E074).** The moving average is printed as *the*
-# momentum, to be used at the old rate and without correction. Is it faster than no
-# momentum at all?
+# **Momentum that starts late (E074).** The moving average is printed as *the*
+# momentum, without a correction of its start. After 50 steps at the same rate, is it
+# further than no momentum at all?
 
 # %% tags=["E074"]
 plain = opt.minimize(opt.sgd, bowl, np.ones(20), 50)[-1]
@@ -727,6 +734,9 @@ slow = opt.minimize(opt.ema_momentum, bowl, np.ones(20), 50, corrected=False)[-1
 claim("slower than without", np.linalg.norm(slow) > np.linalg.norm(plain))
 
 # %% [markdown]
+# It lags. Later it draws level, and hardly more: its steps add up to those of plain
+# descent. The speed of momentum comes from the larger rate (section 3).
+#
 # **An argument of the past (E065).** This raises:
 
 # %% tags=["raises-exception", "E065"]
@@ -738,12 +748,9 @@ keras.optimizers.Adam(lr=0.001)
 # | | Said | In fact | Right |
 # |---|---|---|---|
 # | E073 | SGD has its own formula, the one of gradient descent | what differs is the gradient, not the update | $g$ averages $B$ random examples |
-# | E076 | ε guards against a gradient of zero | a zero gradient is harmless | ε guards the division |
+# | E076 | ε guards against a gradient of zero | against $G = 0$, which zero gradients leave: 0/0 | ε guards the division |
 # | E078 | the list ends with RMSprop, the code uses Adam | Adam is never defined | section 5 |
-# | E087 | optimizers find the optimum faster | no guarantee: the loss is not convex, and Adam may fail even on lines | they lower the loss |
-# | E088 | SGD is an improved, faster descent | cheaper per step, and noisier | compare per example and per second |
-# | E089 | momentum records every gradient | it keeps one array, as large as the weights | one decaying sum |
-# | E104 | Kingma & Ba 2014, a preprint | right; it was published | ICLR 2015 |
+# | E087 | optimizers find the optimum faster | no guarantee: the loss is not convex, and Adam may fail even on convex problems | they lower the loss |
 # | E105 | "Reddi, Chen & Yu", with a wrong number | authors, title and number are off | Reddi, Kale & Kumar, ICLR 2018 |
 # | E133 | deep learning's core is gradient descent | where do the gradients come from? | back-propagation (chapter 03) and mini-batches |
 

@@ -718,7 +718,7 @@ print(str(caught[0].message).split(".")[0])
 
 # %% [markdown]
 # `keras.Input((28, 28, 1))` comes first. (One of these tutorials also imports
-# TensorFlow, waits for seconds, and never uses it.)
+# TensorFlow, and never uses it.)
 #
 # ### A plot without its library (E012)
 #
@@ -731,13 +731,13 @@ exec("plt.imshow(image)", {"image": seven})
 # %% [markdown]
 # Restart and run all, before you publish.
 #
-# ### Ten degrees, or ten turns (E059, E061, E062)
+# ### Ten degrees, or ten turns (E059, E062)
 #
 # The tutorial's `ImageDataGenerator(rotation_range=10)` meant degrees, and needed
-# SciPy without saying so. It is gone from Keras; its successor counts in full
-# turns.
+# SciPy without saying so. In Keras 3 its import fails; a deprecated copy is left in
+# `tf.keras`. The layer that came instead counts in full turns.
 
-# %% tags=["raises-exception", "E061"]
+# %% tags=["raises-exception", "E059"]
 layers.RandomRotation(10)
 
 # %% [markdown]
@@ -763,30 +763,25 @@ plots.show(figure, alt="Six sevens turned a little, six turned in all directions
 # |Row|Said|In fact|Right|
 # |-|-|-|-|
 # |E036|a CNN is $y = f(Wx + b)$|nothing is local or shared in it|section 4|
-# |E173|one index for image and kernel|all outputs are equal|section 2|
+# |E173|one index for image and kernel|it leaves the kernel, or all outputs are equal|section 2|
 # |E190|a kernel is a small matrix|it has four axes|section 4|
-# |E174|stride is the size of the window|two settings|section 5|
+# |E174|the stride is the size of the window|two settings|section 5|
 # |E191|pooling samples|it takes a maximum or a mean; places are lost|section 5|
 # |E016|divides by 255 in float64|twice the memory for nothing|`float32`|
-# |E018, E066|no validation, no test|over-fitting stays unseen|section 7|
-# |E019|downloads its data|fails offline|data in the course|
+# |E018|no validation, no test|over-fitting stays unseen|section 7|
 # |E142|builds, compiles, stops|untrained, it guesses|section 7|
 # |E044|audio is 2-D or 3-D|the wave is 1-D, its spectrogram 2-D|`Conv1D`|
 # |E189|CNNs are for images and video|text too (Kim, 2014)|`Conv1D`|
 # |E058|five blocks in order|stop at the second|run all, afresh|
 # |E060|`np.mean`|NumPy was never imported|run all, afresh|
-# |E064|standardizes by a mean alone|the spread is not 1|mean and deviation|
-# |E068|`Accuracy: 8.33`|no unit: it is percent|`f"{accuracy:.2%}"`|
-# |E090|CIFAR-10: 60,000 images|50,000 + 10,000; labels `(n, 1)`|`y[:, 0]`|
 # |E099, E117|"Going deeper", twice|two papers mixed|Szegedy et al. (2015)|
 # |E100, E118|VGG, at two venues|neither|Simonyan & Zisserman (2015)|
 # |E101|Kim, D., wrong pages|initial Y., 1746–1751|Kim (2014)|
 # |E106|Unser & Vitelli 2001|not to be found|—|
-# |E107|LeCun & Bottou, with others|the others are invented|LeCun et al. (1998)|
+# |E107|LeNet, by "Carlen, Clark, Durand"|not its authors|LeCun et al. (1998)|
 # |E114|ImageNet, by "Ouyang, Huang"|not its authors|Deng et al. (2009)|
 # |E115|DenseNet, wrong pages|4700–4708|Huang et al. (2017)|
-# |E096|AlexNet|right|Krizhevsky et al. (2012)|
-# |E116|ResNet|right|He et al. (2016)|
+# ||AlexNet, ResNet|cited right|Krizhevsky et al. (2012), He et al. (2016)|
 
 # %% [markdown]
 # ## Exercises

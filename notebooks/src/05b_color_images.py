@@ -3,7 +3,7 @@
 
 # %%
 import keras
-from dl_course import cnn, craft, data, vision
+from dl_course import cnn, craft, data, linear, vision
 from keras import layers
 
 emoji = data.emoji()
@@ -301,8 +301,8 @@ reveal(vision.build_residual_cnn, vision.train)
 seed(5)
 residual = vision.build_residual_cnn(9, vision.stronger_augmentation())
 epochs = {"plain": 14, "residual": 9}
-work = vision.multiplications(residual) * epochs["residual"]
-work /= vision.multiplications(plain) * epochs["plain"]
+work = linear.forward_flops(residual) * epochs["residual"]
+work /= linear.forward_flops(plain) * epochs["plain"]
 size = residual.count_params() / plain.count_params()
 claim("work of training, of the plain network's", work, at_most=1)
 claim("parameters, of the plain network's", size, at_most=0.5)
@@ -636,7 +636,7 @@ claim("Conv1D from Conv2D", np.abs(by_plane - by_keras).max(), at_most=1e-5)
 # %% [markdown]
 # ## Where the tutorials go wrong
 #
-# ### Ten turns instead of ten degrees (E061)
+# ### Ten turns instead of ten degrees (E059)
 #
 # The tutorial wants turns of up to 10 degrees. Carried over to the layer as (-10,
 # 10), they are something else: chapter 05 saw sevens spin. Here is the number. A
@@ -656,12 +656,12 @@ for name, factor in [("10 / 360", 10 / 360), ("(-10, 10)", (-10, 10))]:
 # %% [markdown]
 # A factor of 1 is a full turn, so (-10, 10) means up to ten turns.
 #
-# ### Normalized, but not standardized (E064)
+# ### Normalized, but not standardized
 #
-# The tutorial divides by 255 and subtracts a mean picture, then calls the result
-# standardized.
+# The tutorial divides by 255 and subtracts a mean picture. That is a usual choice, and
+# no mistake, but it is not yet standardizing: what is left of the deviation?
 
-# %% tags=["E064"]
+# %%
 centered = x_train - x_train.mean(axis=0)
 claim("deviation after subtracting", centered.std(), at_least=0.2, at_most=0.4)
 claim(
@@ -674,28 +674,26 @@ claim("deviation, standardized", scaled.std(), equals=1, tolerance=0.01)
 # Subtracting a mean twice does nothing the second time, so that mistake is harmless.
 # Dividing by 255 twice is not.
 #
-# ### Ten epochs, and no look at a new picture (E066)
+# ### Ten epochs without validation (E066)
 #
 # Old pictures, new pictures: section 3 needed both to see what augmentation does. The
-# tutorial's training shows one number only.
+# tutorial tests once, at the end. While it trains, it shows the first number only.
 
 # %% tags=["E066"]
 claim("seen by the tutorial, plain", old[0][0], at_least=0.85)
 claim("... augmented, less by", old[0][0] - old[1][0], at_least=0.05)
 
 # %% [markdown]
-# By that number, augmentation only does harm.
+# By that number, augmentation only does harm, and over-fitting is seen when it is too
+# late to stop. Set validation pictures aside, and look at them after each epoch.
 #
 # ### The rest
 #
 # |Row|Said|In fact|Right|
 # |-|-|-|-|
-# |E019|downloads CIFAR-10|fails offline|emoji in the course; a local file|
 # |E058, E060|five blocks in order|stop at the second|run all, afresh|
-# |E059, E062|`ImageDataGenerator`|gone, and it needed SciPy|layers|
+# |E059, E062|`ImageDataGenerator`|not in Keras 3; it needed SciPy|layers|
 # |E067|`input_shape=`|a warning|`keras.Input`|
-# |E068|`Accuracy: 8.33`|of what?|`f"{accuracy:.2%}"`|
-# |E090|60,000 images|50,000 + 10,000; labels `(n, 1)`|`y[:, 0]`|
 # |E044|audio is 2-D or 3-D|the wave is 1-D|section 8|
 
 # %% [markdown]

@@ -685,17 +685,16 @@ claim("ReLU, scaled", largest(scaled, activation=rnn.relu), at_most=2)
 # | E020 | the result is plotted | `plt` is never imported: after all training, a NameError | run a script from a fresh start |
 # | E022 | `x` has the shape (100, 10) | it works only because Keras adds an axis | `x[..., None]`: batch, time, features |
 # | E024 | inputs and forecasts in one plot | eleven lines, ten with one label, and sample numbers taken for time | one series and its forecast over time, as above |
-# | E037, E176 | $h_t = f(x_t W + h_{t-1} U + b)$ | right, but no $h_0$, no shapes, and an LSTM in the code | sections 1 and 4 |
-# | E082 | RNN means *recursive* network | those run along trees (Goodfellow et al., 2016) | recurrent |
-# | E083 | RNNs capture long distances | plain ones can, or cannot: gain and inputs decide | section 3 |
+# | E037 | $h_t = f(x_t W + h_{t-1} U + b)$, and an LSTM in the code | the LSTM has four such products and a second state | sections 1 and 4 |
+# | E082 | RNN means *recursive* network, as often in Chinese | those run along trees (Goodfellow et al., 2016) | recurrent |
+# | E083 | RNNs capture long distances | plain ones learn them badly: gradients shrink or explode with the distance | section 3 |
 # | E092 | the difference between CNN and RNN is ... not told | both share weights | over places and a fixed window; over time and the whole past, one moment after the other |
-# | E097 | "Graves & Schmidhuber, Exploiting long-range dependencies" | no such paper | Hochreiter & Schmidhuber (1997) for the LSTM |
+# | E097 | "Graves, P., & Schmidhuber, Exploiting long-range dependencies" | no such paper | Hochreiter & Schmidhuber (1997) for the LSTM |
 # | E102 | Cho et al., 2014, pages 1729-1739 | wrong pages | EMNLP 2014, 1724-1734 |
 # | E192 | blame vanishes as slopes of tanh go to 0 *near 0* | the slope is 1 there, its largest | it vanishes far from 0, and by a small $U$ |
 # | E193 | gradients only vanish | they explode as well | section 5 |
 # | E194 | ReLU helps | gain 1 vanishes, gain 2 explodes | identity start, or gates |
-# | E195 | LSTM and GRU solve it | at Keras's defaults both forget in 80 moments | open the keeping gate at the start |
-# | E208 | deep learning reads stock prices | it rarely beats persistence | compare with naive forecasts, always |
+# | E195 | LSTM and GRU solve it | at Keras's defaults both forget in 80 moments | a larger bias of the forget or update gate, such as 4 |
 
 # %% [markdown]
 # ## Exercises

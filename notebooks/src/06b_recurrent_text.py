@@ -567,9 +567,9 @@ HTML("<pre>" + "\n".join([*texts[:4], "", *texts[200:204]]) + "</pre>")
 #
 # ### Labels of another shape (E145)
 #
-# One text sorts sequences into ten classes with `GRU(64, return_sequences=True)` and
-# a dense layer. That is one answer a *word*. With one label for each whole sequence,
-# it does not fit:
+# One text builds a predictor of sequences with `GRU(…, return_sequences=True)` and a
+# dense layer of ten, and does not say for which labels. That is one answer a *word*.
+# With one label for each whole sequence, it does not fit:
 
 # %% tags=["raises-exception", "E145"]
 stack = [layers.Embedding(1000, 16), layers.GRU(64, return_sequences=True)]
@@ -603,7 +603,7 @@ keras.Sequential([layers.Embedding(1000, 16), layers.GRU(64)]).count_params()
 # | | Said | In fact | Right |
 # |---|---|---|---|
 # | E144 | `Embedding(..., input_length=50)` | deprecated, without effect, and it warns | leave it out |
-# | E147 | padding by 0, no mask | the padding decides the output: section 1 | `mask_zero=True` |
+# | E147 | no mask for padding | padded behind, the padding decides the output: section 1 | `mask_zero=True` |
 # | E148 | the model is built, and that is all | nothing was learned | data, `fit`, and a rival |
 
 # %% [markdown]

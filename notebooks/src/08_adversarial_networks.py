@@ -568,8 +568,9 @@ stack = [keras.Input((28, 28, 1)), keras.layers.Flatten(), keras.layers.Dense(1)
 keras.Sequential(stack, name="discriminator").input
 
 # %% [markdown]
-# `inputs`, with an s, is there from the start. Better still, chain networks by calling
-# them: `D(G(z))`.
+# A call on arrays does not help: a `Sequential` has an `input` only after a call on a
+# `keras.Input`. `inputs`, with an s, is there from the start, if the stack begins with
+# an input. Better still, chain networks by calling them: `D(G(z))`.
 #
 # **The wrong end first (E165).** Then D's input, an image, is handed to G, which
 # wants noise. The right chain is $z \to G \to D$. Even so it would break, as the
@@ -641,14 +642,11 @@ claim("kept: all outputs differ", len(np.unique(kept)) == 1000)
 #
 # | | Said | In fact | Right |
 # |---|---|---|---|
-# | E168 | G ends with a convolution, without activation | its values have no bounds, images have | `tanh`, data in $[-1, 1]$ |
+# | E168 | G ends with a transposed convolution, without activation | its values have no bounds, images have | `tanh`, data in $[-1, 1]$ |
 # | E170 | two networks are the whole example | no data, no loop, no sample: no game | sections 4 and 6 |
-# | E171 | `optimizer="adam"` | rate 0.001 and $\beta_1=0.9$ are a poor start for this game | an Adam for each player, $\beta_1\le0.5$ |
-# | E172 | `LeakyReLU()` | Keras's slope is 0.3; DCGAN used 0.2; `alpha` is an old name | `LeakyReLU(negative_slope=0.2)` |
-# | E179 | $G(z)=G_\theta(z)$ | it defines nothing | $G_\theta:\mathbb R^{d}\to\mathcal X$, $D_\phi:\mathcal X\to(0,1)$ |
-# | E180 | the minimax formula, alone | right, but hardly anybody trains G with it | section 2 |
-# | E199 | D learns to separate, G to draw the true distribution | that is the hope | sections 3 and 5: circling, collapse |
-# | E202 | the GAN is sequential; G makes noise images | G maps noise to images | $z\to G\to D$ |
+# | E171 | `optimizer="adam"` | rate 0.001 is too high and $\beta_1=0.9$ unstable for this game | an Adam for each player, rate 0.0002 and $\beta_1=0.5$ (Radford et al., 2016) |
+# | E179 | $G(z)=G_\theta(z)$ | it only names the weights | $G_\theta:\mathbb R^{d}\to\mathcal X$, $D_\phi:\mathcal X\to(0,1)$ |
+# | E202 | the GAN is a `Sequential`; G makes noise images | the model is functional; G maps noise to images | $z\to G\to D$ |
 # | E213 | GANs write human-like text | a pick has no gradient | section 7, chapter 09 |
 # | E110 | "Generative Adversarial Networks", last author Courville, wrong pages | "Generative adversarial nets", last author Bengio | see the references |
 

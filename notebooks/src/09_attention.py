@@ -584,11 +584,12 @@ plots.show(figure, alt="Sounds in rows, letters in columns: a diagonal that skip
 # %% [markdown]
 # ## Where the tutorials go wrong
 #
-# ### A softmax over one number (E026–E033)
+# ### A softmax over one number (E027–E033)
 #
-# One tutorial leaves Keras for PyTorch here, and calls its module self-attention. It
-# is something else, and useful: **attention pooling** (Lin et al., 2017). A learned
-# question gives one score to each place; the sequence becomes one weighted mean. But
+# One tutorial leaves Keras for PyTorch here, and calls its module self-attention. So do
+# Lin et al. (2017), but it is not the formula for pairs of places that stands above the
+# program. It is **attention pooling**, and useful: a learned question gives one score
+# to each place, and the sequence becomes one weighted mean. But
 # the data came without a batch axis, ten places of five numbers, and the softmax ran
 # along axis 1. Here is the same in Keras.
 #
@@ -683,21 +684,20 @@ claim("... after another", attention.masked_softmax(sure).max(), at_most=0.405)
 #
 # |Row|Said|In fact|Right|
 # |-|-|-|-|
-# |E026|changes to PyTorch|not installed here|`keras.ops`|
 # |E027|float64 into float32 layers|an exception|`astype("float32")`|
 # |E028|`plt` without an import|`NameError`|run all, afresh|
 # |E029|`.numpy()` inside a graph|an exception|detach first|
 # |E031|sums along axis 1|that is features, without a batch|the softmax's axis|
-# |E032|pooling called self-attention|one output, order ignored|sections 1 and 5|
+# |E032|a formula for pairs, a program for places|two mechanisms: section 1, and pooling (Lin et al., 2017)|say which|
 # |E033|"trains the model"|one forward pass|loss, optimizer, steps|
 # |E038|$\alpha_i$, with a sum over $j$|an index is missing; no values|section 1|
-# |E045|finds key information by itself|it compares learned queries and keys|section 1|
-# |E181|$x + pos$|$pos$ never said|section 5|
+# |E045|finds key information by itself|circular: it compares learned queries and keys|section 1|
+# |E181|$x + pos$|how $pos$ is made is not said|section 5|
 # |E182|calls the output a similarity|scores are; the output is $AV$|section 1|
 # |E184|one sum $\sum_i \alpha_i v_i$|one for each query|section 1|
 # |E200|compares places|it compares queries and keys|section 5|
 # |E098|four of eight authors|and a wrong initial|Vaswani et al. (2017)|
-# |E113|a paper of 2016 on landmarks|invented|Dosovitskiy et al. (2021)|
+# |E113|"Dosovitskiy & Tamkin, 2016"|not to be found|leave it out; Dosovitskiy et al. (2021) are another matter|
 # |E138|Transformer and BERT lie ahead|2017 and 2019|chapter 09b|
 
 # %% [markdown]

@@ -562,7 +562,7 @@ claim("depth first visits before China", at, equals=34, tolerance=0)
 #
 # | | Said | In fact | Right |
 # |---|---|---|---|
-# | E188 | knowledge graphs are an algorithm of deep learning | a data structure; sections 1 to 5 learn nothing | the deep part are embeddings (Bordes et al., 2013) and graph networks (Kipf & Welling, 2017): chapter 10b |
+# | E188 | knowledge graphs stand among the algorithms of deep learning | a data structure, and nothing there is trained; our sections 1 to 5 learn nothing, either | the deep part are embeddings (Bordes et al., 2013) and graph networks (Kipf & Welling, 2017): chapter 10b |
 
 # %% [markdown]
 # ## Exercises

@@ -629,7 +629,7 @@ ge.evaluate(
 #
 # | | Said | In fact | Right |
 # |---|---|---|---|
-# | E188 | knowledge graphs are a deep-learning algorithm | embeddings and graph networks are; the graph is data | sections 1 to 7 |
+# | E188 | knowledge graphs stand among the algorithms of deep learning | embeddings and graph networks are; the graph is data | sections 1 to 7 |
 
 # %% [markdown]
 # ## Exercises

@@ -525,7 +525,6 @@ claim("without rewards", parrot, at_most=100)
 # | E134 | Google's DeepMind, "with deep learning" | deep reinforcement learning, begun before the purchase of 2014 | sections 1 and 2; Mnih et al. (2015) |
 # | E212 | two trends with two names, both "learning by interaction" | one: reinforcement learning, counted twice | one name, one definition (Sutton & Barto, 2018) |
 # | E217 | cross-modal: "a method with different data types" | using several types is not yet relating them | align them in one space, so that one finds the other: section 5 |
-# | E218 | multi-task: "the machine learns through several tasks" | true, but how? | shared trunk, several heads, $L=\sum_t\lambda_tL_t$: section 4 |
 
 # %% [markdown]
 # ## Exercises

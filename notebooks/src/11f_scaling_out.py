@@ -8,7 +8,7 @@ import tempfile
 from pathlib import Path
 
 import keras
-from dl_course import craft, data, scaling
+from dl_course import common, craft, data, scaling
 
 (digits, labels), _ = data.mnist()
 digits = digits.reshape(-1, 784)
@@ -327,7 +327,7 @@ np.save(f"{folder}/{form}.npy", y)
 """
 
 # %%
-here = craft.outputs_of(one, x[0])
+here = common.predict(one, x[0])
 with tempfile.TemporaryDirectory() as folder:
     np.save(Path(folder) / "x.npy", x[0])
     one.save(Path(folder) / "model.keras")
@@ -373,8 +373,7 @@ claim("more than 1e30 repetitions at 100 qubits", shots[-1] > 1e30)
 # ||Said|In fact|Right|
 # |---|---|---|---|
 # |E057|deep learning is unstable|three things in one: training that diverges (chapters 03, 04), seeds that differ, tiny changes of an input (11d)|say which, and measure it|
-# |E203|six sections are announced|the text ends in the fifth, at "multimodal"|relating two kinds of data is an experiment of chapter 11e|
-# |E211|scalability is the ability to scale|circular|speed-up by workers, section 3|
+# |E211|scalability and standards, without means|an aim is no method|speed-up by workers, section 3; files, section 6|
 #
 # ### Where does each promise stand?
 #

@@ -152,7 +152,7 @@ WRONG = {
         (lambda gs, c: [g * c / sum(np.linalg.norm(h) for h in gs) for g in gs], "not add"),
         (lambda gs, c: [g * c / norm_of(gs) ** 2 for g in gs], "root"),
         (lambda gs, c: [g * c / norm_of(gs) for g in gs], "shorter than the limit"),
-        (lambda gs, c: gs[0], "one array for each"),
+        (lambda gs, c: gs[0], "a list with one array for each"),
         (clip_if_longer_than_1, "not right yet"),
         (
             lambda gs, c: gs if norm_of(gs) < 1.1 * c else clip_with_one_vector(gs, c),

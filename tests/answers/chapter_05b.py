@@ -137,6 +137,12 @@ def overlap_of_equals(a, b):
     return height * width / (2 * (a[2] - a[0]) * (a[3] - a[1]) - height * width)
 
 
+def overlap_by_the_hull(a, b):
+    hull = [min(a[0], b[0]), min(a[1], b[1]), max(a[2], b[2]), max(a[3], b[3])]
+    union = (hull[2] - hull[0]) * (hull[3] - hull[1])
+    return overlap_with(divide=False)(a, b) / union
+
+
 RIGHT = {
     "05b.1": [np.array([1 / 24, 1 / 8]), [0.0417, 0.125]],
     "05b.2": [
@@ -176,7 +182,7 @@ WRONG = {
         (split_rounding_down, "rounded"),
         (split_each_by_chance, "are for testing, not"),
         (split_a_block, "next to each other"),
-        (split_every_kth, "not right yet"),
+        (split_every_kth, "next to each other"),
         (split_in_order, "depend on rng"),
         (split_favouring, "same chance"),
         (lambda concepts, share, rng: rng.random(9) < 0.5, "One value for each picture"),
@@ -208,6 +214,7 @@ WRONG = {
         (overlap_of_equals, "is wrong for"),
         (lambda a, b: [1, 2], "one number"),
         (lambda a, b: "half", "should be numbers"),
+        (overlap_by_the_hull, "box around both"),
     ],
     "05b.5": [
         (mixup_with(of_x=lambda w: 1 - w, of_y=lambda w: 1 - w), "exchanged"),
