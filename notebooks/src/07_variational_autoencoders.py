@@ -114,10 +114,10 @@ def apply_pca(x, mean, axes):
 # An **autoencoder** puts a network in the place of each of the two formulas. The
 # **encoder** turns the picture into a code, the **decoder** turns the code into a
 # picture, and both are trained together to reproduce the input. The idea is from the
-# 1980s (Rumelhart, Hinton & Williams, 1986; Bourlard & Kamp, 1988); networks as deep as
-# ours became trainable with Hinton & Salakhutdinov (2006). Without activations the best
-# an autoencoder can do is PCA's plane (Baldi & Hornik, 1989). With activations its sheet
-# of reconstructions may be curved.
+# 1980s, and was soon understood where the network is shallow: without useful activations
+# the best an autoencoder can find is PCA's plane (Bourlard & Kamp, 1988; Baldi & Hornik,
+# 1989). Deep ones could be trained with Hinton & Salakhutdinov (2006). In a deep network
+# with activations, the sheet of all reconstructions may be curved.
 
 # %% tags=["figure", "diagram"]
 d = Diagram("""
@@ -186,8 +186,13 @@ def build_decoder(
 
 
 # %% [markdown]
-# The loss is the binary cross-entropy of all pixels, *summed* over the picture. Two
-# lines make it safe for any logit. With $\text{softplus}(\ell)=\log(1+e^\ell)$,
+# A picture has 784 pixels, and the last layer must have exactly as many outputs. (A
+# convolutional decoder that starts at $4\times4$ and doubles twice ends at $16\times16$;
+# for digits it has to start at $7\times7$.)
+#
+# The loss is the binary cross-entropy of all pixels, *summed* over the picture. For a
+# large logit $p$ is rounded to 1, and $\log(1-p)$ would be $-\infty$. Two lines make it
+# safe. With $\text{softplus}(\ell)=\log(1+e^\ell)$,
 #
 # $$\log p=\ell-\text{softplus}(\ell),\qquad
 # \log(1-p)=\log\frac1{1+e^\ell}=-\text{softplus}(\ell)$$
@@ -327,7 +332,8 @@ plots.show(rows_of_images(rows), alt=alt)
 # *Nine test digits, and what two numbers keep of them.* PCA's reconstructions lie on a
 # plane in the space of all pictures, and a plane leads through smears. The network's
 # lie on a curved sheet that passes close to real digits, though it sometimes draws the
-# wrong one.
+# wrong one. (A plane mixes digits just as the first picture of this chapter did, so most
+# of its points are ghosts.)
 
 # %% [markdown]
 # ## 2. Which random codes draw digits?
@@ -345,9 +351,11 @@ plots.show(rows_of_images(rows), alt=alt)
 # $z=L^{-1}(\text{code}-c)$ has mean 0 and covariance $I$. This change of coordinates is
 # called **whitening**.
 #
-# For PCA it has a famous name. A random $z$, a linear decoder, and a little noise,
-# $x = m + Wz + \text{noise}$, is **probabilistic PCA** (Tipping & Bishop, 1999). Keep it
-# in mind: it is the linear sister of what we are going to build.
+# For PCA it has a famous name. The codes are uncorrelated, and their variances are the
+# eigenvalues $\lambda_1,\lambda_2$, so the drawing of a random $z$ is $m+Wz$ with
+# $W=U^\top\,\text{diag}(\sqrt{\lambda_1},\sqrt{\lambda_2})$. With a little noise for each
+# pixel added, this is **probabilistic PCA** (Tipping & Bishop, 1999). Keep it in mind: it
+# is the linear sister of what we are going to build.
 
 
 # %%
@@ -379,8 +387,8 @@ white = {name: whiten(each, *normals[name]) for name, each in codes.items()}
 # $$\tfrac12\log\frac{1/2}{1/4}+\tfrac12\log\frac{1/2}{1/4}=\log 2=0.69,$$
 #
 # and in general the sum of share times the logarithm of share over expected share. It
-# is 0 if all is even, and never below. It is a Kullback–Leibler divergence, which will
-# soon become the hero of this chapter.
+# is 0 if all is even, and never below (section 3 shows why). This measure will soon
+# become the hero of the chapter.
 
 
 # %%
@@ -515,8 +523,8 @@ plots.show(rows_of_images(rows), alt=alt)
 # ### The gap identity
 #
 # That was no accident, and the proof takes two lines. By the definition of the
-# posterior, $p(x)=p(x,z)/p(z\mid x)$ for *every* $z$. Take the logarithm, extend the
-# fraction by $q$, and take the mean over $z$ from $q$, which leaves the left side as it
+# posterior, $p(x)=p(x,z)/p(z\mid x)$ for *every* $z$. Divide and multiply by $q(z)$, and
+# take the logarithm. Then take the mean over $z$ from $q$, which leaves the left side as it
 # is, since it does not contain $z$:
 #
 # $$\log p(x)=\log\frac{p(x,z)}{q(z)}+\log\frac{q(z)}{p(z\mid x)}\quad\text{for every }z$$
@@ -525,9 +533,14 @@ plots.show(rows_of_images(rows), alt=alt)
 # D_{KL}(q\,\Vert\,p(z\mid x))}$$
 #
 # The second mean is the **Kullback–Leibler divergence** (KL divergence) of $q$ from the
-# posterior (Kullback & Leibler, 1951). It is never negative, and zero only if the two
-# agree. So the first mean is never above $\log p(x)$: it is the **evidence lower
-# bound**, the ELBO.
+# posterior (Kullback & Leibler, 1951). It is never negative: $\log t\le t-1$ for every
+# $t>0$, with equality at 1 only, so for any two distributions
+#
+# $$-D_{KL}(q\,\Vert\,p)=\mathbb E_q\!\left[\log\frac pq\right]
+# \le\mathbb E_q\!\left[\frac pq-1\right]=\sum_z p(z)-\sum_z q(z)=1-1=0,$$
+#
+# and it is zero only if the two agree. (For densities read integrals.) So the first mean
+# is never above $\log p(x)$: it is the **evidence lower bound**, the ELBO.
 
 
 # %%
@@ -599,7 +612,7 @@ plots.show(
 #
 # Raising it does two good things. Through the encoder's weights, the guess moves toward
 # the posterior, since $\log p(x)$ does not depend on them. Through the decoder's
-# weights, the digits become more likely. This is the **variational autoencoder**, VAE
+# weights, it pushes $\log p(x)$ up from below. This is the **variational autoencoder**, VAE
 # (Kingma & Welling, 2014; Rezende et al., 2014). With a linear decoder and Gaussian
 # noise the posterior is itself normal, the gap closes, and the best model that training
 # can find is probabilistic PCA (Lucas et al., 2019): PCA is the linear VAE.
@@ -746,9 +759,10 @@ claim("log of the integral", log_integral, at_most=-900)
 # a density is the density times the derivative of its logarithm:
 #
 # $$\frac{d}{d\mu}\int q(z)\,f(z)\,dz=\int q(z)\,\frac{d\log q(z)}{d\mu}\,f(z)\,dz
-# =\mathbb E\left[f(z)\,\frac{z-\mu}{\sigma^2}\right].$$
+# =\mathbb E\left[f(z)\,\frac{z-\mu}{\sigma^2}\right],$$
 #
-# This is the **score-function gradient** (Williams, 1992, calls it REINFORCE). It needs
+# since $\log q(z)=-\frac{(z-\mu)^2}{2\sigma^2}$ plus what does not depend on $\mu$. This
+# is the **score-function gradient** (Williams, 1992, calls it REINFORCE). It needs
 # no derivative of $f$ at all, so it also works for rewards in a game. Its weakness shows
 # with two equally likely draws, $\mu=1$, $\sigma=1$ and $z=2$ or $z=0$. Let
 # $f(z)=z+10$, whose true gradient is 1. The draws give $12\cdot 1$ and $10\cdot(-1)$.
@@ -775,7 +789,7 @@ claim("log of the integral", log_integral, at_most=-900)
 
 # %%
 a, x, mu, sigma = 2.0, 3.0, 0.5, 0.6
-TRUE_GRADIENT = 2.0 * (3.0 - 2.0 * 0.5)  # d/dμ E[-½ (x - a z)²] = a (x - a μ)
+true_gradient = a * (x - a * mu)  # of E[-½ (x - a z)²] = -½ (x - a μ)² - ½ a² σ²
 
 
 def gradients(dimensions, rng, draws=20_000):
@@ -816,7 +830,7 @@ for name, deviations in noise_of.items():
 
 # %% tags=["claims"]
 for name in noise_of:
-    errors = [(r[name].mean() - TRUE_GRADIENT) / r[name].std() for r in results]
+    errors = [(r[name].mean() - true_gradient) / r[name].std() for r in results]
     worst = np.abs(errors).max() * np.sqrt(20_000)
     claim(f"{name}: worst of six means, in standard errors", worst, at_most=6)
 noise_ratio = np.divide(
@@ -847,7 +861,9 @@ plots.show(figure, alt="Two rising lines, and below them one that stays flat.")
 # can be improved further. It stays the way to go where $f$ has no derivative.)
 #
 # In Keras the trick is a layer. It also adds the KL divergence to the loss, because here
-# $\mu$ and $\sigma$ are at hand. A factor `beta` may weigh it; for the ELBO it is 1.
+# $\mu$ and $\sigma$ are at hand. A factor `beta` may weigh it; for the ELBO it is 1. The
+# two outputs of the encoder have no activation: a $\tanh$ would lock the codes in a box
+# from $-1$ to 1, which the prior often leaves.
 
 
 # %% tags=["export"]
@@ -997,7 +1013,7 @@ report("... of which the code costs", kl.mean())
 # <details><summary>Answer</summary>
 #
 # It ends near 150. Nearly all of that is the drawing. The code costs about six nats, or
-# nine bits: enough to tell a few hundred kinds of digits apart.
+# nine bits: enough to tell about $e^6\approx400$ kinds of digits apart.
 #
 # </details>
 
@@ -1177,11 +1193,20 @@ plots.show(rows_of_images({"pixels": fade, "codes": walk}), alt=alt)
 # The ELBO is a lower bound of $\log p(x)$. How far below is it, and whose fault is that?
 # Two latent variables are few enough to do the forbidden integral after all. But first,
 # pictures must be such that $p(x)$ is a probability. Throw the coins of section 4: each
-# pixel becomes 1 with the probability of its gray value.
+# pixel becomes 1 with the probability of its gray value. The networks were trained on gray
+# digits. To the decoder that makes no difference, since a gray digit's cost is the mean
+# over such throws. The encoder has to cope with pictures that look a little different.
 
 # %%
 binary_rng = np.random.default_rng(seed(7))
 binary = (binary_rng.random((200, 784)) < x_test[:200]).astype("float32")
+
+
+# %% tags=["export"]
+def log_normal(z, mean=0.0, log_variance=0.0):
+    """log N(z; mean, diag exp(log_variance)), summed over the last axis."""
+    squares = (z - mean) ** 2 / np.exp(log_variance)
+    return -0.5 * np.sum(math.log(2 * math.pi) + log_variance + squares, axis=-1)
 
 
 # %%
@@ -1201,13 +1226,6 @@ def log_evidence(logits_of, x, *, reach=4.0, points=121):
     log_joint += log_normal(z) + 2 * np.log(side[1] - side[0])
     log_p = np.logaddexp.reduce(log_joint, axis=1)  # the logarithm of the sum
     return log_p, np.exp(log_joint - log_p[:, None]).reshape(-1, points, points)
-
-
-# %% tags=["export"]
-def log_normal(z, mean=0.0, log_variance=0.0):
-    """log N(z; mean, diag exp(log_variance)), summed over the last axis."""
-    squares = (z - mean) ** 2 / np.exp(log_variance)
-    return -0.5 * np.sum(math.log(2 * math.pi) + log_variance + squares, axis=-1)
 
 
 # %% [markdown]
@@ -1378,7 +1396,9 @@ plots.show(figure, alt=alt)
 # With a grid we can be fair to all three ways to imagine. Each of them draws a normal $z$
 # and turns it into probabilities of ink: PCA (cut to lie between 0.01 and 0.99), the
 # autoencoder with the normal distribution that was fitted to its codes, and the VAE. So
-# each gives a $\log p(x)$ to a black-and-white digit.
+# each gives a $\log p(x)$ to a black-and-white digit. (On a grid a model can draw 14,641
+# different pictures only. That costs most where the picture changes fastest with the code,
+# which is the autoencoder.)
 #
 # **Predict.** Which order do they take?
 
@@ -1551,3 +1571,342 @@ plots.show(rows_of_images(rows), alt=alt)
 # The decoder learns nothing about the digit, and draws one average for all. This is
 # **posterior collapse**. Sum both, or say openly that you weigh the KL divergence by a
 # factor, as the $\beta$-VAE does (Higgins et al., 2017).
+
+# %% [markdown]
+# ## Exercises
+#
+# ### Exercise 07.6: a bound by hand
+#
+# *10 minutes, pencil and calculator.* Somebody picks coin 0 with probability
+# $\tfrac23$ and coin 1 with probability $\tfrac13$. Coin 0 shows heads with
+# probability $\tfrac14$, coin 1 with $\tfrac34$. We see heads, and guess $q$ to be
+# fifty-fifty. Work out $\log p(x)$, the ELBO and the gap between them in nats, to four
+# decimals.
+
+# %% tags=["exercise"]
+by_hand = ...  # (log p(x), ELBO, gap)
+
+check("07.6", by_hand)
+
+# %% [markdown]
+# <details><summary>Hint 1</summary>
+#
+# Begin with the joint probabilities $p(x,z)$ of heads with each coin. Section 3 does it
+# for two coins that are equally likely.
+#
+# </details>
+# <details><summary>Hint 2</summary>
+#
+# $p(x)$ is their sum. The ELBO is the mean over $q$ of the logarithm of joint
+# probability divided by $q$.
+#
+# </details>
+# <details><summary>Hint 3</summary>
+#
+# The joint probabilities are $\tfrac16$ and $\tfrac14$.
+#
+# </details>
+
+# %% tags=["solution"]
+by_hand_solution = (
+    np.log(1 / 6 + 1 / 4),
+    np.log((1 / 6) / (1 / 2)) / 2 + np.log((1 / 4) / (1 / 2)) / 2,
+    np.log((1 / 2) / (2 / 5)) / 2 + np.log((1 / 2) / (3 / 5)) / 2,
+)
+check("07.6", by_hand_solution, solution=True)
+
+# %% [markdown]
+# ### Exercise 07.4: any two normal distributions
+#
+# *10 minutes.* Section 4 derives the KL divergence of any two normal distributions, and
+# codes it for one of them only. Code it for $q=\mathcal N(m_1, s_1^2)$ and
+# $p=\mathcal N(m_2, s_2^2)$.
+
+
+# %% tags=["exercise"]
+def divergence(m1, s1, m2, s2):
+    """KL(q || p) in nats. Numbers; s1 and s2 are standard deviations."""
+    raise NotImplementedError
+
+
+check("07.4", divergence)
+
+# %% [markdown]
+# <details><summary>Hint 1</summary>
+#
+# If the two are equal, the result must be 0. That finds many slips.
+#
+# </details>
+# <details><summary>Hint 2</summary>
+#
+# The divergence is not symmetric: the mean is over $q$, the first of the two.
+#
+# </details>
+# <details><summary>Hint 3</summary>
+#
+# In place of the formula you may shift and scale both until $p$ is $\mathcal N(0,1)$.
+# Then the formula for the prior is enough.
+#
+# </details>
+
+
+# %% tags=["solution"]
+def divergence_solution(m1, s1, m2, s2):
+    return np.log(s2 / s1) - 1 / 2 + (s1**2 + (m1 - m2) ** 2) / (2 * s2**2)
+
+
+check("07.4", divergence_solution, solution=True)
+
+# %% [markdown]
+# ### Exercise 07.7: the ELBO of another VAE
+#
+# *25 minutes.* Pictures with more than one channel, sounds and measurements are no coins.
+# For them the decoder often gives the mean of a normal distribution,
+# $p(x\mid z)=\prod_i\mathcal N(x_i;\,\hat x_i(z),\,s^2)$, with a standard deviation $s$
+# that is the same for all. Write the reparameterized ELBO of this VAE from the parts:
+# draw, decode, measure, charge.
+
+
+# %% tags=["exercise"]
+def gaussian_elbo(x, encode, decode, noise, s):
+    """The ELBO of each row of x (batch, features), in nats: (batch,).
+
+    encode: x -> mean, log_variance, each (batch, d); decode: z (batch, d) -> (batch,
+    features); noise: (samples, batch, d), standard normal, to draw z. The reconstruction
+    term is a mean over the samples, the KL divergence is the formula.
+    """
+    raise NotImplementedError
+
+
+check("07.7", gaussian_elbo)
+
+# %% [markdown]
+# <details><summary>Hint 1</summary>
+#
+# Only the reconstruction term is new. The code costs what it always costs.
+#
+# </details>
+# <details><summary>Hint 2</summary>
+#
+# The logarithm of a normal density has three parts. One of them depends on $s$ alone, and
+# one on nothing.
+#
+# </details>
+# <details><summary>Hint 3</summary>
+#
+# Sum over features, take the mean over samples, and subtract the KL divergence, summed over
+# latent variables.
+#
+# </details>
+
+
+# %% tags=["solution"]
+def gaussian_elbo_solution(x, encode, decode, noise, s):
+    mean, log_variance = encode(x)
+    fit = 0.0
+    for epsilon in noise:
+        x_hat = decode(mean + np.exp(log_variance / 2) * epsilon)
+        each = -np.log(s) - np.log(2 * np.pi) / 2 - (x - x_hat) ** 2 / (2 * s**2)
+        fit = fit + each.sum(axis=1) / len(noise)
+    kl = np.sum(mean**2 + np.exp(log_variance) - 1 - log_variance, axis=1) / 2
+    return fit - kl
+
+
+check("07.7", gaussian_elbo_solution, solution=True)
+
+# %% [markdown]
+# ### Exercise 07.8: the gap on a grid
+#
+# *25 minutes.* Section 8 found $\log p(x)$ on a grid. The same grid shows the whole gap
+# identity. You get $\log p(x,z)$ and $\log q(z)$ at the points of a grid, and the area of
+# a cell. Return $\log p(x)$, the ELBO and $D_{KL}(q\,\Vert\,p(z\mid x))$. For pictures
+# $\log p(x,z)$ lies near $-1000$, where its exponential is 0 for a computer; and where
+# $q(z)$ is 0, its logarithm is $-\infty$.
+
+
+# %% tags=["exercise"]
+def gap_on_a_grid(log_joint, log_q, cell):
+    """(log p(x), ELBO, KL) in nats, from log densities (rows, columns) and a cell's area."""
+    raise NotImplementedError
+
+
+check("07.8", gap_on_a_grid)
+
+# %% [markdown]
+# <details><summary>Hint 1</summary>
+#
+# A density times the area of a cell is a probability. `np.logaddexp.reduce` of all
+# logarithms is the logarithm of the sum, without underflow.
+#
+# </details>
+# <details><summary>Hint 2</summary>
+#
+# Cells where $q$ is 0 contribute nothing to a mean over $q$. Leave them out before you
+# subtract logarithms.
+#
+# </details>
+# <details><summary>Hint 3</summary>
+#
+# The logarithm of the posterior density is `log_joint` minus $\log p(x)$.
+#
+# </details>
+
+
+# %% tags=["solution"]
+def gap_on_a_grid_solution(log_joint, log_q, cell):
+    log_evidence = np.logaddexp.reduce(log_joint, axis=None) + np.log(cell)
+    some = np.isfinite(log_q)
+    q = np.exp(log_q[some]) * cell
+    elbo = np.sum(q * (log_joint[some] - log_q[some]))
+    log_posterior = log_joint[some] - log_evidence
+    return log_evidence, elbo, np.sum(q * (log_q[some] - log_posterior))
+
+
+check("07.8", gap_on_a_grid_solution, solution=True)
+
+# %% [markdown]
+# ### Exercise 07.9: a baseline that cheats
+#
+# *20 minutes.* The baseline of section 5 is the mean of $f$ over *all* draws, and each
+# draw's own $f$ is in it. With 20,000 draws nobody sees the difference. Take $f(z)=z$ and
+# two draws, and work out what is wrong. Then write the estimate without the mistake: the
+# baseline of each draw is the mean of the *other* draws. (Kool et al., 2019, train
+# networks with it.)
+
+
+# %% tags=["exercise"]
+def fair_gradient(f, score):
+    """The gradient (d,) from f (draws,) and scores d log q / dμ (draws, d); draws ≥ 2."""
+    raise NotImplementedError
+
+
+check("07.9", fair_gradient)
+
+# %% [markdown]
+# <details><summary>Hint 1</summary>
+#
+# $\mathbb E[b\,(z-\mu)]=0$ holds for every $b$ that does not depend on $z$. Does the mean of
+# all $f$ depend on it?
+#
+# </details>
+# <details><summary>Hint 2</summary>
+#
+# The mean of the others is the sum without your own, over one less.
+#
+# </details>
+# <details><summary>Hint 3</summary>
+#
+# `(f.sum() - f) / (len(f) - 1)` holds a baseline for each draw. Mind the shapes when you
+# multiply by `score`.
+#
+# </details>
+
+
+# %% tags=["solution"]
+def fair_gradient_solution(f, score):
+    baseline = (f.sum() - f) / (len(f) - 1)
+    return np.mean((f - baseline)[:, None] * score, axis=0)
+
+
+check("07.9", fair_gradient_solution, solution=True)
+
+# %% [markdown]
+# ### Exercise 07.10: why is even PCA uneven?
+#
+# *25 minutes, an experiment.* Whitened codes can be uneven for two reasons. Each of the
+# two columns may not be normally distributed, or the columns may depend on each other,
+# although they are uncorrelated. Find a control that switches the dependence off and
+# leaves the values of each column exactly as they are. Write the experiment, and then run
+# it: `reasons(white["PCA"], unevenness)`. Which reason is the larger one for PCA, and
+# which for the autoencoder?
+
+
+# %% tags=["exercise"]
+def reasons(z, unevenness):
+    """(unevenness from the columns alone, what their dependence adds), in nats.
+
+    z: codes (rows, 2), not to be changed; unevenness: a function of such codes.
+    """
+    raise NotImplementedError
+
+
+check("07.10", reasons)
+
+# %% [markdown]
+# <details><summary>Hint 1</summary>
+#
+# Dependence means that the value in one column says something about the value in the other
+# column *of the same row*.
+#
+# </details>
+# <details><summary>Hint 2</summary>
+#
+# A random order destroys that. How many of the two columns do you have to shuffle?
+#
+# </details>
+# <details><summary>Hint 3</summary>
+#
+# The unevenness of the shuffled codes is the first number. The two numbers add up to the
+# unevenness of the codes as they are.
+#
+# </details>
+
+
+# %% tags=["solution"]
+def reasons_solution(z, unevenness):
+    shuffled = np.random.default_rng(1).permutation(z[:, 0])
+    columns = unevenness(np.stack([shuffled, z[:, 1]], axis=1))
+    return columns, unevenness(z) - columns
+
+
+check("07.10", reasons_solution, solution=True)
+
+# %% [markdown]
+# ### Exercise 07.5: walk through digits
+#
+# *30 minutes, a small project.* Walk through the codes from the first image to the
+# second, on to the third, and so on, with `steps` equal steps between two of them. Then
+# call it with `encoder` and `decoder` of section 6 and `rows_of_images`, and look at your
+# film: through which digits does it lead?
+
+
+# %% tags=["exercise"]
+def tour(encode, decode, images, steps):
+    """encode: (n, pixels) -> codes (n, d); decode: codes (m, d) -> (m, pixels).
+
+    Return ((n - 1) * steps + 1, pixels): every image's code is decoded once.
+    """
+    raise NotImplementedError
+
+
+check("07.5", tour)
+
+# %% [markdown]
+# <details><summary>Hint 1</summary>
+#
+# Encode all images first, then mix codes, then decode.
+#
+# </details>
+# <details><summary>Hint 2</summary>
+#
+# Between codes $a$ and $b$: $a + \frac{k}{\text{steps}}(b - a)$ for $k = 0, 1, \dots$
+#
+# </details>
+# <details><summary>Hint 3</summary>
+#
+# The end of one walk is the start of the next. Count it once, and do not forget the
+# last.
+#
+# </details>
+
+
+# %% tags=["solution"]
+def tour_solution(encode, decode, images, steps):
+    codes, t = encode(images), np.arange(steps)[:, None] / steps
+    walks = [
+        codes[i] + t * (codes[i + 1] - codes[i]) for i in range(len(images) - 1)
+    ]
+    return decode(np.concatenate([*walks, codes[-1:]]))
+
+
+check("07.5", tour_solution, solution=True)
