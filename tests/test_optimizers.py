@@ -175,6 +175,8 @@ def test_schedules_are_those_of_keras():
             o.cosine(0.1, 100, warmup_steps=20),
             keras_schedules.CosineDecay(0.0, 80, warmup_target=0.1, warmup_steps=20),
         ),
+        (o.cosine(0.1, 100), o.cosine_decay(0.1, 100)),
+        (o.cosine(0.1, 100, warmup_steps=20), o.cosine_decay(0.1, 100, warmup_steps=20)),
     ]
     for ours, theirs in pairs:
         for t in range(0, 121, 5):
@@ -207,6 +209,11 @@ def test_a_schedule_ends_with_the_last_batch_even_if_that_is_small(train, batch_
     plan = model.optimizer.get_config()["learning_rate"]["config"]
     assert int(model.optimizer.iterations) == 4
     assert plan["decay_steps"] + (plan["warmup_steps"] or 0) == 4
+
+
+def test_the_line_up_may_begin_above_zero():
+    rates = [float(o.cosine_decay(0.5, 10, warmup_steps=4, start=0.1)(t)) for t in range(5)]
+    np.testing.assert_allclose(rates, [0.1, 0.2, 0.3, 0.4, 0.5], rtol=1e-6)
 
 
 def test_one_cycle_rises_falls_and_ends_where_it_says():
