@@ -229,7 +229,7 @@ def ridge_probe(fit, valid, test, *, center_of=None, choose_on=None, final=None)
 
 
 def check_honest_probe(answer, rng):
-    for turned in (False, True, False, True):
+    for turned in (False, True) * 4:
         honest_once(answer, rng, turned)
 
 

@@ -428,8 +428,8 @@ report("log of the mean of 64 - mean of the 64 logarithms", rise)
 claim(
     "nats between the bounds, saved by 64 draws", width[1] - width[64], at_least=2
 )
-claim("nats between the bounds with 64 draws", width[64], at_least=0, at_most=5)
-claim("log of the mean of 64 - mean of the 64 logarithms", rise, at_least=1)
+claim("nats between the bounds with 64 draws", width[64], at_least=0, at_most=7)
+claim("log of the mean of 64 - mean of the 64 logarithms", rise, at_least=2)
 
 # %% tags=["figure"]
 figure, axis = plt.subplots(figsize=(6.4, 2.8))
@@ -475,7 +475,7 @@ report("share of the largest weight among 64, on average", largest.mean())
 claim(
     "real digits, bound of 64 - ELBO",
     log_mean(log_w).mean() - log_w.mean(),
-    at_least=1,
+    at_least=1.5,
 )
 claim("share of the largest weight, if equal 1/64", largest.mean(), at_least=0.1)
 
@@ -528,7 +528,7 @@ claim("share of the largest weight, if equal 1/64", largest.mean(), at_least=0.1
 
 # %%
 BETAS = (0.3, 1, 3, 10)
-some, judged = x_train[:12_000], x_test[:5000]
+some, judged = x_train[:9000], x_test[:5000]
 
 
 def copied(halves):
@@ -578,7 +578,7 @@ for low, high, paid in zip(BETAS, BETAS[1:], price, strict=False):
     )
 total = rate + distortion
 claim("-ELBO, β = 0.3 - β = 1", total[0] - total[1], at_least=1)
-claim("-ELBO, β = 3 - β = 1", total[2] - total[1], at_least=2)
+claim("-ELBO, β = 3 - β = 1", total[2] - total[1], at_least=3)
 
 # %% tags=["figure"]
 figure, axis = plt.subplots(figsize=(6.4, 3))
@@ -632,7 +632,7 @@ for name, (r, cost) in objective.items():
 # %% tags=["claims"]
 lost = from_scratch[1] + 3 * from_scratch[0] - raised[1] - 3 * raised[0]
 claim("D + 3 R, from scratch - annealed", lost, at_least=5)
-claim("rate, annealed - from scratch", raised[0] - from_scratch[0], at_least=2)
+claim("rate, annealed - from scratch", raised[0] - from_scratch[0], at_least=1)
 
 # %% tags=["figure"]
 z = np.random.default_rng(seed(5)).normal(size=(12, 20))
@@ -769,7 +769,7 @@ claim(
     at_least=0.1,
 )
 claim("100 labels, VAE - PCA", gain["PCA", 100], equals=0, tolerance=0.1)
-claim("1,000 labels, VAE - pixels", gain["pixels", 1000], at_most=0.02)
+claim("1,000 labels, VAE - pixels", gain["pixels", 1000], at_most=0.03)
 
 # %% tags=["figure"]
 figure, axis = plt.subplots(figsize=(6.4, 2.6))
@@ -803,8 +803,8 @@ plots.show(
 # beforehand what strange things look like: **anomaly detection**. The idea is obvious.
 # Train a VAE on what is normal. What it finds improbable is strange.
 #
-# Let us try it with digits. One digit is left out of the training, and at the test it is
-# the strange one. The score of a picture is its $-$ELBO.
+# Let us try it with digits. 0, 1 and 6 are left out of the training, and at the test they
+# are the strange ones. The score of a picture is its $-$ELBO.
 #
 # ### How good is an alarm?
 #
@@ -867,6 +867,13 @@ def fixed_cost(x, p):
     return -(x @ np.log(p) + (1 - x) @ np.log(1 - p))
 
 
+def wider(x):
+    """Binary images (rows, 784) whose strokes are a pixel wider, to the right and below."""
+    x = x.reshape(-1, 28, 28)
+    x = np.maximum(x, np.roll(x, 1, axis=1))
+    return np.maximum(x, np.roll(x, 1, axis=2)).reshape(-1, 784)
+
+
 def scores_of(x, normal, plan):
     """Scores of the rows of x by six kinds of models of the rows of `normal`."""
     mean, out = normal.mean(axis=0), {"ink": x.sum(axis=1)}
@@ -888,35 +895,35 @@ def scores_of(x, normal, plan):
 
 
 # %% [markdown]
-# **Predict.** First 6 is left out, then 0, then 1. Which of the three is hardest to
-# notice? And how much better than ink is the VAE?
+# **Predict.** Which of the three strange digits is hardest to notice? And how much better
+# than ink is the VAE?
 
 # %% tags=["predict"]
-few, few_labels = x_train[:6000], y_train[:6000]
+STRANGE = (6, 0, 1)
+normal = x_train[:15_000][~np.isin(y_train[:15_000], STRANGE)]
 watched, kinds = x_test[:5000], y_test[:5000]
-table = {}
-for strange in (6, 0, 1):
-    seed(9)
-    plan = {"epochs": 2, "learning_rate": 0.003, "batch_size": 200}
-    scored = scores_of(watched, few[few_labels != strange], plan)
-    for name, s in scored.items():
-        table[name, strange] = auc(s[kinds != strange], s[kinds == strange])
-for name in scored:
-    report(
-        f"AUC of {name}, 6, 0 and 1 left out", [table[name, d] for d in (6, 0, 1)]
-    )
-report(
-    "correlation of ink and the VAE's score",
-    np.corrcoef(scored["ink"], scored["VAE"])[0, 1],
-)
+seed(9)
+plan = {"epochs": 3, "learning_rate": 0.003, "batch_size": 125}
+ones = watched[kinds == 1]
+together = scores_of(np.concatenate([watched, wider(ones)]), normal, plan)
+scored = {name: s[:5000] for name, s in together.items()}
+scored_thick = {name: s[5000:] for name, s in together.items()}
+usual, table = ~np.isin(kinds, STRANGE), {}
+for name, s in scored.items():
+    for digit in STRANGE:
+        table[name, digit] = auc(s[usual], s[kinds == digit])
+    report(f"AUC of {name}, 6, 0 and 1", [table[name, digit] for digit in STRANGE])
+likeness = np.corrcoef(scored["ink"][usual], scored["VAE"][usual])[0, 1]
+report("correlation of ink and the VAE's score of normal digits", likeness)
+mean_ink = [x.sum(axis=1).mean() for x in (ones, wider(ones), watched[usual])]
 
 # %% [markdown]
 # <details><summary>Answer</summary>
 #
-# The 6 is noticed well by the VAE, and hardly by ink: here the model has learned something
-# that counting cannot know. The 0 is noticed too, but the mean image alone comes close. And
-# the 1 looks *more* normal to every single score than the digits that the models were
-# trained on. It has little ink.
+# The 6 and the 0 are noticed by the VAE, clearly better than by ink or by the mean image:
+# here the model has learned something that counting cannot know. But the distance to the
+# nearest known digit, which learns nothing, is about as good. And the 1 looks *more* normal
+# to every single score than the digits that the models were trained on.
 #
 # </details>
 
@@ -927,18 +934,15 @@ gap = {
     if name != "VAE"
 }
 claim(
-    "6 left out, AUC of the VAE - of the mean image",
-    gap["mean image", 6],
-    at_least=0.08,
+    "the 6, AUC of the VAE - of the mean image", gap["mean image", 6], at_least=0.08
 )
-claim("0 left out, AUC of nearest - of the VAE", -gap["nearest", 0], at_least=0)
 claim(
-    "0 left out, AUC of the VAE - of the mean image",
-    gap["mean image", 0],
-    at_most=0.12,
+    "the 0, AUC of the VAE - of the mean image", gap["mean image", 0], at_least=0.03
 )
+both = (gap["nearest", 6] + gap["nearest", 0]) / 2
+claim("6 and 0, AUC of the VAE - of nearest", both, equals=0, tolerance=0.1)
 worst = max(table[name, 1] for name in scored)
-claim("1 left out, best AUC of all six", worst, at_most=0.4)
+claim("the 1, best AUC of all six", worst, at_most=0.4)
 
 # %% tags=["figure"]
 figure, axis = plt.subplots(figsize=(6.4, 2.8))
@@ -954,7 +958,7 @@ for d, mark, color in (
     (0, "s", plots.GREEN),
     (1, "^", plots.RED),
 ):
-    axis.plot([], [], mark, color=color, label=f"{d} left out")
+    axis.plot([], [], mark, color=color, label=f"the {d}")
 axis.axvline(0.5, color=plots.BLACK, ls=":")
 axis.set(xlim=(0, 1), xlabel="AUC; dotted: a coin")
 axis.set_yticks(range(len(scored)), scored)
@@ -965,14 +969,36 @@ plots.show(
 )
 
 # %% [markdown]
-# *Each mark is the alarm of one score for one left-out digit.* A probability answers the
-# question "how surprising is this picture, pixel by pixel?", and a plain picture is never
-# surprising. That is no fault of this VAE: large flow models trained on photographs of
-# animals and vehicles find house numbers more probable than their own test pictures
-# (Nalisnick et al., 2019). So a score that finds *some* strange things proves little. Before you trust
-# an alarm, compare it with the plainest quantity you can compute (ink, brightness, file
-# size, length) and with the distance to the nearest known case. Here the latter beats the
-# VAE on the 0 with no training at all, and the 1 escapes every one of them.
+# *Each mark is the alarm of one score for one strange digit.* Is the 1 overlooked because it
+# is plain, that is, has so little ink? Change that alone: make the strokes of the strange
+# 1s a pixel wider, and score them again with the same models.
+#
+# **Predict.** How does the AUC of the VAE for the 1 move?
+
+# %% tags=["predict"]
+thin, thick = table["VAE", 1], auc(scored["VAE"][usual], scored_thick["VAE"])
+report("ink of a 1, of a wider 1, of a normal digit", *mean_ink)
+report("AUC of the VAE, 1 and wider 1", thin, thick)
+
+# %% [markdown]
+# <details><summary>Answer</summary>
+#
+# It jumps from far below one half to far above it. The wider 1 has about as much ink as a
+# normal digit, and now its strange shape counts.
+#
+# </details>
+
+# %% tags=["claims"]
+claim("AUC of the VAE, wider 1 - 1", thick - thin, at_least=0.3)
+
+# %% [markdown]
+# So plainness it was. A probability answers the question "how surprising is this picture,
+# pixel by pixel?", and a plain picture is never surprising. That is no fault of this
+# VAE: large models trained on photographs of animals and vehicles find house numbers more
+# probable than their own test pictures (Nalisnick et al., 2019). So a score that finds
+# *some* strange things proves little. Before you trust an alarm, compare it with the plainest
+# quantity you can compute (ink, brightness, file size, length) and with the distance to the
+# nearest known case.
 
 # %% [markdown]
 # ## 6. Does convolution draw better?
