@@ -216,7 +216,7 @@ def last_cells(chapter):
         f"- {references[key]['text']} <{references[key]['url']}>"
         for key in chapter["references"]
     )
-    later = chapters[chapters.index(chapter) + 1 :]
+    later = [c for c in chapters if c["number"] > chapter["number"]]
     end = (
         f"Next: [{later[0]['number']} {later[0]['title']}]({stem(later[0])}.ipynb): "
         f"{later[0]['question'][0].lower()}{later[0]['question'][1:]}"
