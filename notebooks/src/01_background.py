@@ -2114,11 +2114,11 @@ check("01.8", honest_accuracy_solution, solution=True)
 # Hand in the three numbers. Who wins, and who wins if all 1,095 days may be learned from?
 
 # %%
-days = data.seattle_weather()
-columns = ("temp_max", "temp_min", "precipitation", "wind")
-today = np.column_stack([days[name] for name in columns])[:-1]  # (1460, 4)
-tomorrow = days["temp_max"][1:]  # (1460,), °C
-few_days = np.arange(0, 1095, 36)
+DAYS = data.seattle_weather()
+COLUMNS = ("temp_max", "temp_min", "precipitation", "wind")
+TODAY = np.column_stack([DAYS[name] for name in COLUMNS])[:-1]  # (1460, 4)
+TOMORROW = DAYS["temp_max"][1:]  # (1460,), °C
+FEW_DAYS = np.arange(0, 1095, 36)
 
 # %% tags=["exercise"]
 three_errors = ...  # control, line, network
@@ -2128,17 +2128,17 @@ check("01.9", three_errors)
 # %% [markdown]
 # <details><summary>Hint 1</summary>
 #
-# The control's prediction is one of the columns of `today`.
+# The control's prediction is one of the COLUMNS of `TODAY`.
 #
 # </details>
 # <details><summary>Hint 2</summary>
 #
-# Weights come from the rows `few_days` alone, the error from the rows `1095:` alone.
+# Weights come from the rows `FEW_DAYS` alone, the error from the rows `1095:` alone.
 #
 # </details>
 # <details><summary>Hint 3</summary>
 #
-# `rows = np.resize(few_days, 8000)`, and `fit(..., batch_size=20)` once takes 400
+# `rows = np.resize(FEW_DAYS, 8000)`, and `fit(..., batch_size=20)` once takes 400
 # steps. Undo the scaling of the target before you measure.
 #
 # </details>
@@ -2150,20 +2150,20 @@ def network_error(number):
     stack = [layers.Dense(64, "relu"), layers.Dense(64, "relu"), layers.Dense(1)]
     network = keras.Sequential([keras.Input((4,)), *stack])
     network.compile("adam", "mse", steps_per_execution=20)
-    x = (today - today[few_days].mean(axis=0)) / today[few_days].std(axis=0)
-    middle, spread = tomorrow[few_days].mean(), tomorrow[few_days].std()
-    rows = np.resize(few_days, 8000)
+    x = (TODAY - TODAY[FEW_DAYS].mean(axis=0)) / TODAY[FEW_DAYS].std(axis=0)
+    middle, spread = TOMORROW[FEW_DAYS].mean(), TOMORROW[FEW_DAYS].std()
+    rows = np.resize(FEW_DAYS, 8000)
     network.fit(
-        x[rows], (tomorrow[rows] - middle) / spread, batch_size=20, verbose=0
+        x[rows], (TOMORROW[rows] - middle) / spread, batch_size=20, verbose=0
     )
     guess = middle + spread * network.predict(x[1095:], verbose=0)[:, 0]
-    return rmse(guess, tomorrow[1095:])
+    return rmse(guess, TOMORROW[1095:])
 
 
-w, b = least_squares(today[few_days], tomorrow[few_days])
+w, b = least_squares(TODAY[FEW_DAYS], TOMORROW[FEW_DAYS])
 three_errors_solution = (
-    rmse(today[1095:, 0], tomorrow[1095:]),
-    rmse(today[1095:] @ w + b, tomorrow[1095:]),
+    rmse(TODAY[1095:, 0], TOMORROW[1095:]),
+    rmse(TODAY[1095:] @ w + b, TOMORROW[1095:]),
     np.mean([network_error(number) for number in range(3)]),
 )
 report("control, line, network", three_errors_solution)
