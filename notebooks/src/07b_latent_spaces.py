@@ -256,9 +256,9 @@ report("log N", np.log(counts))
 # %% [markdown]
 # <details><summary>Answer</summary>
 #
-# Two numbers cannot tell 4,000 images apart. From 40 to 400 images they still gain, but
-# then they stop, a little below what is charged. So they carry nearly all that they are
-# charged for. Twenty numbers name each of the 4,000 images: what is measured is $\log N$
+# Two numbers cannot tell 4,000 images apart. From 40 to 400 images what is measured still
+# grows, then hardly, and it ends a little below what is charged. So they carry nearly all
+# that they are charged for. Twenty numbers name each of the 4,000 images: what is measured is $\log N$
 # each time, and grows as long as images come in. The truth lies between the last of these
 # numbers and the charge, and 4,000 images cannot say where.
 #
@@ -493,8 +493,7 @@ claim("share of the largest weight, if equal 1/64", largest.mean(), at_least=0.1
 # %% [markdown]
 # For pictures that people have drawn no upper bound is known. So the honest report is: "at
 # least this much, by 64 draws, on these binarized test digits". Never compare the ELBO of
-# one paper with the $L_{5000}$ of another. The exercise "weights and what they are worth"
-# turns the last observation into a number, the **effective sample size**.
+# one paper with the $L_{5000}$ of another.
 
 # %% [markdown]
 # ## 3. What does β trade?
@@ -550,10 +549,10 @@ def copied(halves):
     return copies
 
 
-def rate_and_distortion(halves, beta, x, x_new, *, epochs=2):
+def rate_and_distortion(halves, beta, x, x_new):
     """(R, D) in nats per image of x_new, after training `halves` with this beta on x."""
     model = vae.build_vae(*halves, beta=beta, seed=seed(4))
-    _ = vae.train(model, x, epochs=epochs, learning_rate=0.002)
+    _ = vae.train(model, x, epochs=2, learning_rate=0.002)
     fit, kl = vae.elbo_terms(*halves, x_new)
     return kl.mean(), -fit.mean()
 
@@ -611,15 +610,17 @@ plots.show(figure, alt="A falling curve touches a dotted line at β = 1.")
 # Many texts show that with a large β all drawings look alike: the code carries nothing, and
 # the decoder draws the mean image, **posterior collapse** (chapter 07). Above, even β = 10
 # has kept a few nats. Is the large β to blame for the collapse, or the start? Train
-# two fresh networks on the same pictures for four passes. One has β = 3 from the beginning.
-# The other has β = 1 for two passes, and β = 3 for the other two. To begin with a small β
+# two networks with the same first weights on the same pictures, twice for two passes. One
+# has β = 3 from the beginning, the other β = 1 first and β = 3 then. To begin with a small β
 # and to raise it is called **KL annealing** (Bowman et al., 2016).
 
 # %%
 seed(5)
-plain, annealed = (build_halves(20, mean_image) for _ in range(2))
-from_scratch = rate_and_distortion(plain, 3, some, judged, epochs=4)
+plain = build_halves(20, mean_image)
+annealed = copied(plain)
+rate_and_distortion(plain, 3, some, judged)
 rate_and_distortion(annealed, 1, some, judged)
+from_scratch = rate_and_distortion(plain, 3, some, judged)
 raised = rate_and_distortion(annealed, 3, some, judged)
 
 # %% [markdown]
@@ -651,8 +652,9 @@ alt = "Random codes, decoded: varied digits in four rows, nearly one gray shape 
 plots.show(draw_rows(drawings), alt=alt)
 
 # %% [markdown]
-# *The same twelve random codes, decoded by five decoders.* What a large β does and what
-# training does are two things. At the beginning the decoder cannot use the code yet, so the
+# *The same twelve random codes, decoded by five decoders.* The first four began with trained
+# weights, and with all four values of β they draw digits. The fifth has learned little but
+# the mean image. At the beginning the decoder cannot use the code yet, so the
 # code brings nothing and costs β per nat. The quickest way down is to switch it off, and
 # then the decoder never learns to use it. That is a trap on the way, and no property of
 # the minimum.
