@@ -1294,10 +1294,7 @@ table.set_weights([guess])
 decoder.trainable = False
 own_vae = build_vae(own_encoder, decoder, seed=seed(8))
 own_vae.compile(keras.optimizers.Adam(0.02), reconstruction_loss)
-many = (
-    np.repeat(row, 20, axis=0),
-    np.repeat(binary, 20, axis=0),
-)  # 20 draws of noise
+many = np.repeat(row, 20, axis=0), np.repeat(binary, 20, axis=0)  # 20 draws each
 _ = own_vae.fit(*many, batch_size=500, epochs=12, verbose=0)
 decoder.trainable = True
 
