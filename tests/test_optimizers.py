@@ -194,6 +194,13 @@ def trainers():
     yield lambda m, n: vae.train(m, x[:n], batch_size=40, **epochs), 40
 
 
+def test_a_vae_begins_with_a_tenth_of_its_learning_rate_however_short_it_is():
+    model = keras.Sequential([keras.Input((4,)), keras.layers.Dense(4)])
+    vae.train(model, np.ones((5, 4), "float32"), epochs=2, learning_rate=0.5)
+    plan = model.optimizer.get_config()["learning_rate"]["config"]
+    assert (plan["initial_learning_rate"], plan["warmup_steps"]) == (0.05, 1)
+
+
 def test_a_writers_schedule_ends_with_its_last_batch():
     model = text_rnn.build_writer(6, units=3, width=2)
     text_rnn.train_writer(model, np.ones((33, 4), int), epochs=6)
