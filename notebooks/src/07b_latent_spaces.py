@@ -238,14 +238,14 @@ def carried_and_wasted(mean, log_variance, *, seed=0):
 
 
 # %% [markdown]
-# **Predict.** We measure with 40, 400 and 4,000 test images. For the code of two numbers
+# **Predict.** We measure with 25, 250 and 2,500 test images. For the code of two numbers
 # and for the code of twenty: will the measured information stop growing, and where?
 
 # %% tags=["predict"]
-counts = (40, 400, 4000)
+counts = (25, 250, 2500)
 charged, carried = {}, {}
 for d, (encoder, _) in {2: two, 20: twenty}.items():
-    q = predict(encoder, x_test[:4000])  # mean and log-variance
+    q = predict(encoder, x_test[:2500])  # mean and log-variance
     charged[d] = np.mean(vae.gaussian_kl(*q))
     parts = [carried_and_wasted(*(a[:n] for a in q), seed=seed(4)) for n in counts]
     carried[d] = [part[0] for part in parts]
@@ -256,11 +256,11 @@ report("log N", np.log(counts))
 # %% [markdown]
 # <details><summary>Answer</summary>
 #
-# Two numbers cannot tell 4,000 images apart. From 40 to 400 images what is measured still
+# Two numbers cannot tell 2,500 images apart. From 25 to 250 images what is measured still
 # grows, then hardly, and it ends a little below what is charged. So they carry nearly all
-# that they are charged for. Twenty numbers name each of the 4,000 images: what is measured is $\log N$
+# that they are charged for. Twenty numbers name each of the 2,500 images: what is measured is $\log N$
 # each time, and grows as long as images come in. The truth lies between the last of these
-# numbers and the charge, and 4,000 images cannot say where.
+# numbers and the charge, and 2,500 images cannot say where.
 #
 # </details>
 
@@ -279,13 +279,13 @@ claim("carried + wasted - charged", identity, equals=0, tolerance=0.5)
 # %% tags=["figure"]
 figure, axis = plt.subplots(figsize=(6.4, 2.8))
 axis.semilogx(counts, np.log(counts), ":", color=plots.BLACK)
-axis.text(60, 8, "dotted: $\\log N$, no more can be seen")
+axis.text(40, 8, "dotted: $\\log N$, no more can be seen")
 for (d, values), mark, color in zip(
     carried.items(), "os", (plots.BLUE, plots.RED), strict=True
 ):
     axis.semilogx(counts, values, mark + "-", color=color, label=f"{d} numbers")
     axis.axhline(charged[d], color=color, lw=0.9, ls="--")
-    axis.text(700, charged[d] + 0.3, f"charged, {d} numbers", color=color)
+    axis.text(500, charged[d] + 0.3, f"charged, {d} numbers", color=color)
 axis.set(xlabel="images $N$", ylabel="nats", ylim=(0, charged[20] + 2.5))
 axis.legend(loc="center left", bbox_to_anchor=(0, 0.65))
 plots.show(
@@ -538,7 +538,7 @@ claim("share of the largest weight, if equal 1/64", largest.mean(), at_least=0.1
 
 # %%
 BETAS = (0.3, 1, 3, 10)
-some, judged = x_train[:9000], x_test[:5000]
+some, judged = x_train[:8000], x_test[:5000]
 
 
 def copied(halves):
@@ -777,7 +777,7 @@ claim(
     np.mean(right["VAE", 100]) - control,
     at_least=0.1,
 )
-claim("100 labels, VAE - PCA", gain["PCA", 100], equals=0, tolerance=0.06)
+claim("100 labels, VAE - PCA", gain["PCA", 100], equals=0, tolerance=0.1)
 claim("1,000 labels, VAE - pixels", gain["pixels", 1000], at_most=0.03)
 
 # %% tags=["figure"]
@@ -909,7 +909,7 @@ def scores_of(x, normal, plan):
 
 # %% tags=["predict"]
 STRANGE = (6, 0, 1)
-normal = x_train[:15_000][~np.isin(y_train[:15_000], STRANGE)]
+normal = x_train[:11_000][~np.isin(y_train[:11_000], STRANGE)]
 watched, kinds = x_test[:5000], y_test[:5000]
 seed(9)
 plan = {"epochs": 3, "learning_rate": 0.003, "batch_size": 125}
@@ -1634,8 +1634,8 @@ check("07b.7", honest_probe_solution, solution=True)
 #
 # *30 minutes, an experiment.* For which digits can a clever model show that it is clever?
 # For those that counting does not notice. Find them. For each digit $d$ from 0 to 9, leave
-# $d$ out of the 60,000 training digits, take the mean image of the others, and score all
-# 10,000 test digits, of which those of class $d$ are the strange ones. Hand in a table of
+# $d$ out of the first 10,000 training digits, take the mean image of the others, and score
+# all 10,000 test digits, of which those of class $d$ are the strange ones. Hand in a table of
 # ten rows: the AUC of the ink alone (the control), and the AUC of the mean image's cost.
 # So that all of us get the same numbers, a pixel is ink here if its gray value is above
 # ½, and probabilities are kept between 0.001 and 0.999.
@@ -1668,10 +1668,9 @@ check("07b.8", ten_alarms)
 from dl_course import data
 from sklearn.metrics import roc_auc_score
 
-(train_images, train_labels), (test_images, test_labels) = data.mnist()
-train_ink, test_ink = (
-    (x.reshape(len(x), -1) > 0.5).astype("float32")
-    for x in (train_images, test_images)
+(train_ink, train_labels), (test_ink, test_labels) = (
+    ((x[:10_000].reshape(-1, 784) > 0.5).astype("float32"), y[:10_000])
+    for x, y in data.mnist()
 )
 ten_alarms_solution = np.empty((10, 2))
 for digit in range(10):
