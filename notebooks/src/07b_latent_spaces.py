@@ -597,7 +597,7 @@ for beta, point in pairs.items():
     axis.annotate(f"  β = {beta}", point, va="bottom")
 r = np.linspace(0, rate[0], 50)
 axis.plot(r, total[1] - r, ":", color=plots.BLACK)
-axis.text(0.3, total[1] - 10, "dotted: $R+D$ as at β = 1")
+axis.text(0.3, distortion.min(), "dotted: $R+D$ as at β = 1")
 axis.set(xlabel="rate $R$ (nats charged)", ylabel="distortion $D$ (nats)")
 plots.show(figure, alt="A falling curve touches a dotted line at β = 1.")
 
