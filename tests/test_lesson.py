@@ -68,6 +68,11 @@ def test_a_required_gpu_that_is_missing_is_an_error(monkeypatch):
 # ---------------------------------------------------------------- claim
 
 
+@pytest.fixture(autouse=True)
+def as_a_learner_runs_it(monkeypatch):
+    monkeypatch.delenv("DL_COURSE_STRICT", raising=False)
+
+
 @pytest.mark.parametrize(
     ("value", "bounds", "line"),
     [
