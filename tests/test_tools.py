@@ -3,7 +3,6 @@
 import json
 import os
 import re
-import subprocess
 import sys
 import types
 
@@ -239,18 +238,6 @@ def test_claims_reach_the_file_they_are_asked_to(tmp_path, small_course):
     assert json.dumps(took["claims"])  # NaN travels as text
     with pytest.raises(Exception, match="ClaimError"):
         notebooks.execute(new_notebook(cells=[new_code_cell(code)]), "x")
-
-
-# ---------------------------------------------------------------- make
-
-
-def test_every_target_is_explained():
-    help_text = subprocess.run(
-        ["make", "help"], cwd=notebooks.ROOT, capture_output=True, text=True
-    ).stdout
-    targets = "setup lab test course notebooks seeds sabotage publish handout bench"
-    for target in targets.split():
-        assert f"\n{target} " in "\n" + help_text
 
 
 def test_the_user_environment_is_not_changed_by_executing(small_course):

@@ -3,30 +3,41 @@
     python -m tools.course            every chapter -> build/course/*.html and summary.md
     python -m tools.course 01 05      these chapters only
     DL_COURSE_SEED=3 python -m tools.course     with other seeds: do all claims hold?
-    python -m tools.course --jax      the manifest's list, with JAX beneath Keras
+    python -m tools.course --jax      the chapters marked `jax`, with JAX beneath Keras
 
-Exits with 1 if a claim fails or a cell raises that should not.
+Exits with 1 if a claim fails or is not reached, or a cell raises that should not; with
+130 after Ctrl-C.
 """
 
 import argparse
 import importlib.util
-import os
 import re
+import subprocess
 import sys
+import tempfile
+import time
 from html import escape
+from pathlib import Path
 
 import latex2mathml.converter
 import nbformat
 from bs4 import BeautifulSoup
+from nbclient.exceptions import CellTimeoutError, DeadKernelError
 from nbconvert import HTMLExporter
 
+from tools import notebooks
+from tools.environment import seed_shift, use_course_keras
+from tools.files import forgive_stdout, lock, make_folder, write_atomically
 from tools.notebooks import (
     ANSI,
     ROOT,
     build,
     chapters_named,
+    claims_in,
     execute,
+    fingerprint,
     manifest,
+    read_stored,
     stem,
     tags,
 )
@@ -34,15 +45,59 @@ from tools.notebooks import (
 COURSE = ROOT / "build" / "course"
 
 
-def claims_of(notebook):
-    """(held, failed) lines of `claim` in the outputs of an executed notebook."""
-    held, failed = [], []
-    for output in outputs(notebook):
-        if output.output_type == "stream":
-            held += [line for line in output.text.splitlines() if line.startswith("✓")]
-        elif output.output_type == "error" and output.ename == "ClaimError":
-            failed.append(output.evalue)
-    return held, failed
+# ---------------------------------------------------------------- one chapter
+
+
+def run(chapter):
+    """Execute a chapter, write its page, return its row of the table.
+
+    A row has chapter, held, failed (names), claims (how many a whole run states; None if
+    nobody knows), errors (a sentence each), seconds, memory (MB; None if the kernel died).
+    """
+    notebook, errors, took = build(chapter), [], {}
+    started = time.monotonic()
+    with tempfile.TemporaryDirectory() as folder:
+        record = Path(folder) / "claims"  # ours: it outlives a kernel that dies
+        own = {"DL_COURSE_CLAIMS": str(record)}
+        try:
+            took = execute(notebook, stem(chapter), strict=False, environment=own)
+        except DeadKernelError:
+            errors.append(f"the kernel died in {place(notebook)} (out of memory?)")
+        except CellTimeoutError:
+            errors.append(f"{place(notebook)} took too long and was given up")
+        claims = claims_in(record)
+        seconds = took.get("seconds", time.monotonic() - started)
+    write_atomically(COURSE / f"{stem(chapter)}.html", page(notebook, chapter))
+    write_atomically(COURSE / f"{stem(chapter)}.ipynb", nbformat.writes(notebook) + "\n")
+    errors = errors_of(notebook) + errors
+    return {
+        "chapter": f"{chapter['number']} {chapter['title']}",
+        "held": sum(claim["held"] for claim in claims),
+        "failed": [claim["name"] for claim in claims if not claim["held"]],
+        "claims": expected_claims(chapter, notebook, claims, errors),
+        "errors": errors,
+        "seconds": seconds,
+        "memory": took.get("memory"),
+    }
+
+
+def place(notebook):
+    """Where a run ended: the first code cell that was not finished."""
+    cells = [cell for cell in notebook.cells if cell.cell_type == "code"]
+    done = sum(cell.execution_count is not None for cell in cells)
+    return f"code cell {min(done + 1, len(cells))} of {len(cells)}"
+
+
+def expected_claims(chapter, notebook, claims, errors):
+    """How many claims a whole run of this code states, as far as that is known.
+
+    The stored notebook of the same code says it; if there is none, a run without errors.
+    """
+    stored = read_stored(notebooks.NOTEBOOKS / f"{stem(chapter)}.ipynb")
+    known = stored.metadata.get("dl_course", {}) if stored else {}
+    if "claims" in known and known.get("outputs_of") == fingerprint(notebook):
+        return max(known["claims"], len(claims))
+    return None if errors else len(claims)
 
 
 def errors_of(notebook):
@@ -60,20 +115,7 @@ def outputs(notebook):
     return (output for cell in notebook.cells for output in cell.get("outputs", []))
 
 
-def run(chapter):
-    """Execute a chapter, write its HTML, return its row of the table."""
-    notebook = build(chapter)
-    costs = execute(notebook, stem(chapter), allow_errors=True)
-    (COURSE / f"{stem(chapter)}.html").write_text(page(notebook, chapter), "utf-8")
-    nbformat.write(notebook, COURSE / f"{stem(chapter)}.ipynb")
-    held, failed = claims_of(notebook)
-    return {
-        "chapter": f"{chapter['number']} {chapter['title']}",
-        "held": len(held),
-        "claims": len(held) + len(failed),
-        "errors": errors_of(notebook),
-        **costs,
-    }
+# ---------------------------------------------------------------- pages
 
 
 FORMULA = re.compile(r"\$\$(.+?)\$\$|\$(.+?)\$", re.DOTALL)
@@ -94,13 +136,15 @@ def with_mathml(text):
 def page(notebook, chapter):
     """The chapter as one HTML file that needs no network.
 
-    Adds what nbconvert leaves out, the figures' alt texts, and turns formulas into
-    MathML, which browsers show by themselves.
+    Adds what nbconvert leaves out, the figures' alt texts, turns formulas into MathML,
+    which browsers show by themselves, and leaves out scripts, which it takes from afar.
     """
     html, _ = HTMLExporter(template_name="lab").from_notebook_node(
         notebook, resources={"metadata": {"name": chapter["title"]}}
     )
     soup = BeautifulSoup(html, "html.parser")
+    for script in soup.find_all("script"):
+        script.decompose()
     alts = [
         output.metadata["image/png"].get("alt", "")
         for output in outputs(notebook)
@@ -117,28 +161,79 @@ def page(notebook, chapter):
     return str(soup)
 
 
-def with_jax(numbers):
-    """Set Keras' backend for the kernels to come; return the chapters to run.
+# ---------------------------------------------------------------- the table
 
-    They are those that the manifest lists under `jax`, unless `numbers` names some.
-    """
+
+def with_jax(numbers):
+    """The chapters to run with JAX: those marked `jax`, unless `numbers` names some."""
     if not importlib.util.find_spec("jax"):
         raise SystemExit("JAX is missing: `make jax` installs it, or pip install jax")
-    os.environ["KERAS_BACKEND"] = "jax"
-    return numbers or manifest()[0]["jax"]
+    return numbers or [chapter["number"] for chapter in manifest()[1] if chapter.get("jax")]
+
+
+def missing(row):
+    """How many claims of a chapter were not reached; None if nobody knows."""
+    if row["claims"] is None:
+        return None
+    return row["claims"] - row["held"] - len(row["failed"])
+
+
+def is_good(row):
+    return not (row["errors"] or row["failed"] or missing(row))
 
 
 def table(rows):
     lines = [
-        "| chapter | claims held | seconds | peak MB |",
-        "|---|--:|--:|--:|",
+        "| chapter | claims held | failed | not reached | errors | seconds | peak MB |",
+        "|---|--:|--:|--:|--:|--:|--:|",
     ]
-    lines += [
-        f"| {row['chapter']} | {row['held']} of {row['claims']} "
-        f"| {row['seconds']:.0f} | {row['memory']:.0f} |"
-        for row in rows
-    ]
+    for row in rows:
+        cells = [
+            row["chapter"],
+            f"{row['held']} of {'?' if row['claims'] is None else row['claims']}",
+            len(row["failed"]),
+            "?" if missing(row) is None else missing(row),
+            len(row["errors"]),
+            f"{row['seconds']:.0f}",
+            "?" if row["memory"] is None else f"{row['memory']:.0f}",
+        ]
+        lines.append(f"| {' | '.join(map(str, cells))} |")
     return "\n".join(lines)
+
+
+def summary(rows, chosen, heading):
+    """The text of summary.md: what ran, the table, and each thing that went wrong."""
+    ran = f"All {len(chosen)} chapters ran."
+    if len(rows) < len(chosen):
+        ran = f"Only {len(rows)} of {len(chosen)} chapters ran."
+    wrong = [
+        f"- {row['chapter']}: {text}"
+        for row in rows
+        for text in [*(f"✗ {name}" for name in row["failed"]), *row["errors"]]
+    ]
+    wrong += [
+        f"- {row['chapter']}: {missing(row)} claims were not reached"
+        for row in rows
+        if missing(row)
+    ]
+    held = "Every claim held." if len(rows) == len(chosen) else "So far every claim held."
+    verdict = "\n".join(wrong) or held
+    return f"{heading} {ran}\n\n{table(rows)}\n\n{verdict}\n"
+
+
+def commit():
+    """What the checkout holds, in words."""
+    commands = ["git", "rev-parse", "--short", "HEAD"], ["git", "status", "--porcelain"]
+    try:
+        head, changes = (
+            subprocess.run(
+                command, cwd=ROOT, check=True, capture_output=True, text=True
+            ).stdout.strip()
+            for command in commands
+        )
+    except (OSError, subprocess.CalledProcessError):
+        return "a folder without git"
+    return f"commit {head}" + (" with changes" if changes else "")
 
 
 def main():
@@ -146,19 +241,38 @@ def main():
     parser.add_argument("chapters", nargs="*", help="numbers such as 05; all if none")
     parser.add_argument("--jax", action="store_true", help="JAX beneath Keras")
     options = parser.parse_args()
-    COURSE.mkdir(parents=True, exist_ok=True)
+    forgive_stdout()
+    shift = seed_shift()
     numbers = with_jax(options.chapters) if options.jax else options.chapters
-    rows = [run(chapter) for chapter in chapters_named(numbers)]
-    shift = os.environ.get("DL_COURSE_SEED", "0")
-    backend = " JAX beneath Keras." if options.jax else ""
-    summary = f"Seeds shifted by {shift}.{backend}\n\n{table(rows)}"
-    (COURSE / "summary.md").write_text(summary + "\n", "utf-8")
-    print(f"{summary}\n")
-    for row in rows:
-        for error in row["errors"]:
-            print(f"{row['chapter']}: {error}")
-    print(f"Pages and table: {COURSE.relative_to(ROOT)}/")
-    sys.exit(any(row["errors"] for row in rows))
+    chosen, rows, code = chapters_named(numbers), [], 0
+    backend = "JAX" if options.jax else "TensorFlow"
+    heading = (
+        f"Made on {time.strftime('%Y-%m-%d at %H:%M')} from {commit()}. "
+        f"Seeds shifted by {shift}, {backend} beneath Keras."
+    )
+    make_folder(COURSE)
+    path = COURSE / "summary.md"
+    try:
+        with lock():
+            use_course_keras(ROOT / "build", backend.lower())
+            path.unlink(missing_ok=True)  # no old table passes for the new one
+            for chapter in chosen:
+                for suffix in (".html", ".ipynb"):
+                    (COURSE / f"{stem(chapter)}{suffix}").unlink(missing_ok=True)
+            for chapter in chosen:
+                rows.append(run(chapter))
+                write_atomically(path, summary(rows, chosen, heading))
+                print(table(rows[-1:]).splitlines()[-1], flush=True)
+        code = 0 if all(map(is_good, rows)) else 1
+    except KeyboardInterrupt:
+        print(f"\nStopped by Ctrl-C after {len(rows)} of {len(chosen)} chapters.")
+        code = 130
+    except SystemExit as error:  # a file that cannot be written
+        print(error)
+        code = 1
+    if rows:
+        print(f"\n{summary(rows, chosen, heading)}\nPages and this table: {COURSE}")
+    sys.exit(code)
 
 
 if __name__ == "__main__":

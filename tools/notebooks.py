@@ -250,7 +250,9 @@ def execute(notebook, label, *, strict=True, until=None, environment=None):
         record_timing=False,
         coalesce_streams=True,
         allow_errors=not strict,
-        extra_arguments=["--log-level=40"],  # no warnings of the kernel itself
+        extra_arguments=[
+            "--log-level=50"
+        ],  # the kernel itself says nothing, also at Ctrl-C
     )
     with tempfile.TemporaryDirectory() as folder:
         record = Path(folder) / "claims"
