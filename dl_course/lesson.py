@@ -242,19 +242,22 @@ def _short(value):
 # ---------------------------------------------------------------- exercises
 
 
-def check(key, answer):
+def check(key, answer, *, seed=None, solution=False):
     """Say whether an exercise is solved: correct, not done yet, or what seems wrong.
 
     Args:
         key: chapter and number, such as `"01.2"`.
         answer: your function or value.
+        seed: draws the inputs of an earlier verdict again; by default they are fresh.
+        solution: whether `answer` is the course's own, so that the verdict says so.
 
     A wrong answer is no error: it prints a hint and returns. Raises ValueError for an
-    unknown key.
+    unknown key or a seed that is no integer ≥ 0.
     """
     from dl_course import exercises
 
-    print(f"Exercise {key}: {exercises.verdict(key, answer)}")
+    whose = ", our solution" if solution else ""
+    print(f"Exercise {key}{whose}: {exercises.verdict(key, answer, seed)}")
 
 
 # ---------------------------------------------------------------- sources and progress

@@ -1,4 +1,4 @@
-"""dl_course.lesson and dl_course.exercises: seeds, claims, checks, reveal, progress."""
+"""dl_course.lesson: seeds, claims, sources, progress. Checks are in test_exercises.py."""
 
 import io
 import random
@@ -7,7 +7,7 @@ import keras
 import numpy as np
 import pytest
 
-from dl_course import exercises, lesson
+from dl_course import lesson
 
 # ---------------------------------------------------------------- seed
 
@@ -119,70 +119,11 @@ def test_a_claim_without_sense_is_a_value_error(value, bounds, message):
         lesson.claim("x", value, **bounds)
 
 
-# ---------------------------------------------------------------- check
-
-
-def double_check(answer):
-    got = exercises.call(answer, np.array([1.0, 2.0]))
-    exercises.expect(not exercises.same(got, [1.0, 4.0]), "That is the square.")
-    exercises.expect(exercises.same(got, [2.0, 4.0]), "Twice the input is expected.")
-
-
-@pytest.fixture
-def doubling(monkeypatch):
-    from dl_course.exercises import linear
-
-    monkeypatch.setitem(linear.CHECKS, "01.99", double_check)
-
-
-def spoil(x):
-    x *= 2  # changes its argument, which must not reach the check's own copy
-    return x
-
-
-@pytest.mark.parametrize(
-    ("answer", "verdict"),
-    [
-        (lambda x: 2 * x, "correct."),
-        (lambda x: [2 * float(v) for v in x], "correct."),
-        (spoil, "correct."),
-        (lambda x: x**2, "not right yet. That is the square."),
-        (lambda x: 2 * x[:1], "not right yet. Twice the input is expected."),
-        (lambda x: "four", "not right yet. Twice the input is expected."),
-        (lambda x: x @ "a", "not right yet. Your function raised "),
-        (lambda: 1, "not right yet. Your function raised TypeError"),
-        (7, "not right yet. A function is expected, but this is a int."),
-        (lambda x: None, "not done yet."),
-        (lambda x: ..., "not done yet."),
-        (None, "not done yet."),
-    ],
-)
-def test_check_gives_a_verdict_and_never_raises(capsys, doubling, answer, verdict):
-    lesson.check("01.99", answer)
-    assert capsys.readouterr().out.startswith(f"Exercise 01.99: {verdict}")
-
-
-def test_an_answer_that_trips_the_check_gets_a_verdict(monkeypatch):
-    from dl_course.exercises import linear
-
-    monkeypatch.setitem(linear.CHECKS, "01.99", lambda answer: answer + "text")
-    assert exercises.verdict("01.99", 1).startswith(
-        "not right yet. It could not be checked"
-    )
-
-
-def test_an_unknown_exercise_is_named():
-    with pytest.raises(ValueError, match="expected a chapter out of 01"):
-        lesson.check("99.1", 1)
-    with pytest.raises(ValueError, match=r"key: expected one of 01\.1"):
-        lesson.check("01.77", 1)
-
-
 # ---------------------------------------------------------------- reveal, progress
 
 
 def test_reveal_shows_the_source(capsys):
-    lesson.reveal(double_check)
+    lesson.reveal(lesson.claim)
     assert "Markdown" in capsys.readouterr().out  # no notebook here: the object's name
     with pytest.raises(ValueError, match="reveal: expected something written in Python"):
         lesson.reveal(len)

@@ -827,7 +827,7 @@ linear.binary_cross_entropy(np.zeros(32), np.zeros((32, 1)))
 # %% tags=["exercise"]
 def gradient(x, y, weights, bias):
     """Return (slope by weights, slope by bias); x is (n, features), y is (n,)."""
-    ...
+    raise NotImplementedError
 
 
 check("01.1", gradient)
@@ -851,12 +851,12 @@ check("01.1", gradient)
 
 
 # %% tags=["solution"]
-def gradient(x, y, weights, bias):
+def gradient_solution(x, y, weights, bias):
     error = x @ weights + bias - y  # (n,)
     return 2 * x.T @ error / len(x), 2 * error.mean()
 
 
-check("01.1", gradient)
+check("01.1", gradient_solution, solution=True)
 
 # %% [markdown]
 # ### Exercise 01.2: a noisier world
@@ -868,7 +868,7 @@ check("01.1", gradient)
 # %% tags=["exercise"]
 def bayes_rate(tau):
     """Return the accuracy of the best rule; tau is a number ≥ 0."""
-    ...
+    raise NotImplementedError
 
 
 check("01.2", bayes_rate)
@@ -893,11 +893,11 @@ check("01.2", bayes_rate)
 
 
 # %% tags=["solution"]
-def bayes_rate(tau):
+def bayes_rate_solution(tau):
     return 1 - np.arctan(tau / np.sqrt(2)) / np.pi
 
 
-check("01.2", bayes_rate)
+check("01.2", bayes_rate_solution, solution=True)
 
 # %% [markdown]
 # ### Exercise 01.3: equal or not
@@ -929,10 +929,14 @@ check("01.3", weights_by_hand)
 # </details>
 
 # %% tags=["solution"]
-both_and_none = np.array([[1, -1], [1, -1]])
-weights_by_hand = both_and_none, np.array([-1.5, 0.5]), np.array([1, 1]), -0.5
+weights_by_hand_solution = (
+    np.array([[1, -1], [1, -1]]),  # both, none
+    np.array([-1.5, 0.5]),
+    np.array([1, 1]),
+    -0.5,
+)
 
-check("01.3", weights_by_hand)
+check("01.3", weights_by_hand_solution, solution=True)
 
 # %% [markdown]
 # ### Exercise 01.4: how many images?
@@ -944,7 +948,7 @@ check("01.3", weights_by_hand)
 # %% tags=["exercise"]
 def images_needed(sizes, errors, target):
     """Fit errors = a * sizes**s; return the size at which the fit meets target."""
-    ...
+    raise NotImplementedError
 
 
 check("01.4", images_needed)
@@ -968,12 +972,12 @@ check("01.4", images_needed)
 
 
 # %% tags=["solution"]
-def images_needed(sizes, errors, target):
+def images_needed_solution(sizes, errors, target):
     slope, log_factor = np.polyfit(np.log(sizes), np.log(errors), 1)
     return np.exp((np.log(target) - log_factor) / slope)
 
 
-check("01.4", images_needed)
+check("01.4", images_needed_solution, solution=True)
 
 # %% [markdown]
 # ### Exercise 01.5: a rung of your own
@@ -987,7 +991,7 @@ check("01.4", images_needed)
 # %% tags=["exercise"]
 def neighbors_vote(x_train, y_train, x, k):
     """Return for each row of x the label of most of the k nearest in x_train."""
-    ...
+    raise NotImplementedError
 
 
 check("01.5", neighbors_vote)
@@ -1011,10 +1015,10 @@ check("01.5", neighbors_vote)
 
 
 # %% tags=["solution"]
-def neighbors_vote(x_train, y_train, x, k):
+def neighbors_vote_solution(x_train, y_train, x, k):
     distances = (x_train**2).sum(axis=1) - 2 * x @ x_train.T  # + |x|², common
     nearest = np.argsort(distances, axis=1)[:, :k]
     return np.array([np.bincount(votes).argmax() for votes in y_train[nearest]])
 
 
-check("01.5", neighbors_vote)
+check("01.5", neighbors_vote_solution, solution=True)

@@ -759,7 +759,7 @@ print([variable.name for variable, old, new in trio if (old != new).any()])
 # %% tags=["exercise"]
 def log_softmax(z):
     """Logarithm of softmax along the last axis."""
-    ...
+    raise NotImplementedError
 
 
 check("02.1", log_softmax)
@@ -785,12 +785,12 @@ check("02.1", log_softmax)
 
 
 # %% tags=["solution"]
-def log_softmax(z):
+def log_softmax_solution(z):
     z = z - z.max(axis=-1, keepdims=True)
     return z - np.log(np.exp(z).sum(axis=-1, keepdims=True))
 
 
-check("02.1", log_softmax)
+check("02.1", log_softmax_solution, solution=True)
 
 # %% [markdown]
 # ### Exercise 02.2: a network by hand
@@ -803,7 +803,7 @@ check("02.1", log_softmax)
 # %% tags=["exercise"]
 def draw(knots, heights):
     """(weights, bias) of the output unit."""
-    ...
+    raise NotImplementedError
 
 
 check("02.2", draw)
@@ -829,12 +829,12 @@ check("02.2", draw)
 
 
 # %% tags=["solution"]
-def draw(knots, heights):
+def draw_solution(knots, heights):
     slopes = np.diff(heights) / np.diff(knots)
     return np.diff(slopes, prepend=0), heights[0]
 
 
-check("02.2", draw)
+check("02.2", draw_solution, solution=True)
 
 # %% [markdown]
 # ### Exercise 02.3: min-max without a leak
@@ -847,7 +847,7 @@ check("02.2", draw)
 # %% tags=["exercise"]
 def min_max(train, new):
     """Both arrays, scaled with the training rows' numbers."""
-    ...
+    raise NotImplementedError
 
 
 check("02.3", min_max)
@@ -874,13 +874,13 @@ check("02.3", min_max)
 
 
 # %% tags=["solution"]
-def min_max(train, new):
+def min_max_solution(train, new):
     low, width = train.min(axis=0), np.ptp(train, axis=0)
     width = np.where(width == 0, 1, width)
     return (train - low) / width, (new - low) / width
 
 
-check("02.3", min_max)
+check("02.3", min_max_solution, solution=True)
 
 # %% [markdown]
 # ### Exercise 02.4: when to stop
@@ -894,7 +894,7 @@ check("02.3", min_max)
 # %% tags=["exercise"]
 def early_stopping(losses, patience):
     """(epoch after which to stop, best epoch up to then)."""
-    ...
+    raise NotImplementedError
 
 
 check("02.4", early_stopping)
@@ -920,7 +920,7 @@ check("02.4", early_stopping)
 
 
 # %% tags=["solution"]
-def early_stopping(losses, patience):
+def early_stopping_solution(losses, patience):
     best = 0
     for epoch, loss in enumerate(losses):
         best = epoch if loss < losses[best] else best
@@ -929,4 +929,4 @@ def early_stopping(losses, patience):
     return epoch, best
 
 
-check("02.4", early_stopping)
+check("02.4", early_stopping_solution, solution=True)

@@ -760,7 +760,7 @@ claim("back-propagation changed no weight", same)
 # %% tags=["exercise"]
 def softsign_slope(z):
     """Return f'(z) for an array z."""
-    ...
+    raise NotImplementedError
 
 
 check("03.1", softsign_slope)
@@ -784,11 +784,11 @@ check("03.1", softsign_slope)
 
 
 # %% tags=["solution"]
-def softsign_slope(z):
+def softsign_slope_solution(z):
     return 1 / (1 + np.abs(z)) ** 2
 
 
-check("03.1", softsign_slope)
+check("03.1", softsign_slope_solution, solution=True)
 
 # %% [markdown]
 # ### Exercise 03.2: teach `Value` the sine
@@ -800,7 +800,7 @@ check("03.1", softsign_slope)
 # %% tags=["exercise"]
 def sine(v):
     """Return the sine of the Value v, as a Value."""
-    ...
+    raise NotImplementedError
 
 
 check("03.2", sine)
@@ -824,7 +824,7 @@ check("03.2", sine)
 
 
 # %% tags=["solution"]
-def sine(v):
+def sine_solution(v):
     import math
 
     from dl_course.backprop import Value
@@ -832,7 +832,7 @@ def sine(v):
     return Value(math.sin(v.data), [(v, math.cos(v.data))], "sin")
 
 
-check("03.2", sine)
+check("03.2", sine_solution, solution=True)
 
 # %% [markdown]
 # ### Exercise 03.3: a judge of gradients
@@ -845,7 +845,7 @@ check("03.2", sine)
 # %% tags=["exercise"]
 def is_gradient(f, gradient, x):
     """Return True if gradient(x) is the gradient of f at x, else False."""
-    ...
+    raise NotImplementedError
 
 
 check("03.3", is_gradient)
@@ -871,14 +871,14 @@ check("03.3", is_gradient)
 
 
 # %% tags=["solution"]
-def is_gradient(f, gradient, x):
+def is_gradient_solution(f, gradient, x):
     steps = 1e-5 * np.eye(x.size).reshape(-1, *x.shape)  # one nudge for each number
     nudged = [(f(x + h) - f(x - h)) / 2e-5 for h in steps]
     error = np.linalg.norm(np.ravel(gradient(x)) - nudged)
     return bool(error <= 1e-3 * np.linalg.norm(nudged))
 
 
-check("03.3", is_gradient)
+check("03.3", is_gradient_solution, solution=True)
 
 # %% [markdown]
 # ### Exercise 03.4: blame at a yes-or-no output
@@ -891,7 +891,7 @@ check("03.3", is_gradient)
 # %% tags=["exercise"]
 def sigmoid_blame(z, y):
     """Return ∂loss/∂z; z, y and the result have the shape (batch, 1)."""
-    ...
+    raise NotImplementedError
 
 
 check("03.4", sigmoid_blame)
@@ -916,12 +916,12 @@ check("03.4", sigmoid_blame)
 
 
 # %% tags=["solution"]
-def sigmoid_blame(z, y):
+def sigmoid_blame_solution(z, y):
     p = 0.5 + 0.5 * np.tanh(0.5 * z)  # (batch, 1)
     return (p - y) / len(z)
 
 
-check("03.4", sigmoid_blame)
+check("03.4", sigmoid_blame_solution, solution=True)
 
 # %% [markdown]
 # ### Exercise 03.5: find three mistakes
@@ -944,7 +944,7 @@ check("03.4", sigmoid_blame)
 # %% tags=["exercise"]
 def mended(x, y, w1, b1, w2, b2):
     """Return (loss, dw1, db1, dw2, db2)."""
-    ...
+    raise NotImplementedError
 
 
 check("03.5", mended)
@@ -969,7 +969,7 @@ check("03.5", mended)
 
 
 # %% tags=["solution"]
-def mended(x, y, w1, b1, w2, b2):
+def mended_solution(x, y, w1, b1, w2, b2):
     a = np.tanh(x @ w1 + b1)  # (batch, hidden)
     p = a @ w2 + b2  # (batch, outputs)
     delta2 = 2 * (p - y) / p.size  # (batch, outputs)
@@ -979,4 +979,4 @@ def mended(x, y, w1, b1, w2, b2):
     return np.mean((p - y) ** 2), dw1, db1, dw2, db2
 
 
-check("03.5", mended)
+check("03.5", mended_solution, solution=True)

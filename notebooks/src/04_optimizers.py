@@ -762,7 +762,7 @@ keras.optimizers.Adam(lr=0.001)
 # %% tags=["exercise"]
 def momentum_step(w, g, v, learning_rate, beta):
     """One step: the new w, the new v."""
-    ...
+    raise NotImplementedError
 
 
 check("04.1", momentum_step)
@@ -788,12 +788,12 @@ check("04.1", momentum_step)
 
 
 # %% tags=["solution"]
-def momentum_step(w, g, v, learning_rate, beta):
+def momentum_step_solution(w, g, v, learning_rate, beta):
     v = beta * v - learning_rate * g
     return w + v, v
 
 
-check("04.1", momentum_step)
+check("04.1", momentum_step_solution, solution=True)
 
 # %% [markdown]
 # ### Exercise 04.2: an average without a bias
@@ -805,7 +805,7 @@ check("04.1", momentum_step)
 # %% tags=["exercise"]
 def corrected_average(values, beta):  # (n,) -> (n,)
     """Moving averages, as Adam corrects them."""
-    ...
+    raise NotImplementedError
 
 
 check("04.2", corrected_average)
@@ -832,7 +832,7 @@ check("04.2", corrected_average)
 
 
 # %% tags=["solution"]
-def corrected_average(values, beta):
+def corrected_average_solution(values, beta):
     m, corrected = 0.0, []
     for t, value in enumerate(values, 1):
         m = beta * m + (1 - beta) * value
@@ -840,7 +840,7 @@ def corrected_average(values, beta):
     return corrected
 
 
-check("04.2", corrected_average)
+check("04.2", corrected_average_solution, solution=True)
 
 # %% [markdown]
 # ### Exercise 04.3: a leash for all
@@ -853,7 +853,7 @@ check("04.2", corrected_average)
 # %% tags=["exercise"]
 def clip_gradients(gradients, limit):
     """A list of arrays, of joint length at most limit."""
-    ...
+    raise NotImplementedError
 
 
 check("04.3", clip_gradients)
@@ -879,12 +879,12 @@ check("04.3", clip_gradients)
 
 
 # %% tags=["solution"]
-def clip_gradients(gradients, limit):
+def clip_gradients_solution(gradients, limit):
     norm = np.sqrt(sum(np.sum(g**2) for g in gradients))
     return [g * limit / max(norm, limit) for g in gradients]
 
 
-check("04.3", clip_gradients)
+check("04.3", clip_gradients_solution, solution=True)
 
 # %% [markdown]
 # ### Exercise 04.4: rise and fall
@@ -896,7 +896,7 @@ check("04.3", clip_gradients)
 # %% tags=["exercise"]
 def rate_at(step, num_steps, warmup_steps, peak):
     """The learning rate at a step, 0 to num_steps."""
-    ...
+    raise NotImplementedError
 
 
 check("04.4", rate_at)
@@ -922,14 +922,14 @@ check("04.4", rate_at)
 
 
 # %% tags=["solution"]
-def rate_at(step, num_steps, warmup_steps, peak):
+def rate_at_solution(step, num_steps, warmup_steps, peak):
     if step < warmup_steps:
         return peak * step / warmup_steps
     done = (step - warmup_steps) / (num_steps - warmup_steps)
     return peak * (1 + np.cos(np.pi * done)) / 2
 
 
-check("04.4", rate_at)
+check("04.4", rate_at_solution, solution=True)
 
 # %% [markdown]
 # ### Exercise 04.5: beat the baseline (project)
@@ -945,7 +945,7 @@ check("04.4", rate_at)
 # %% tags=["exercise"]
 def descend(gradient, w):
     """Weights after at most 300 calls of gradient."""
-    ...
+    raise NotImplementedError
 
 
 check("04.5", descend)
@@ -972,7 +972,7 @@ check("04.5", descend)
 
 
 # %% tags=["solution"]
-def descend(gradient, w):
+def descend_solution(gradient, w):
     v = np.zeros_like(w)
     for t in range(300):
         rate = 0.5 * (1 + np.cos(np.pi * t / 300)) / 2
@@ -981,4 +981,4 @@ def descend(gradient, w):
     return w
 
 
-check("04.5", descend)
+check("04.5", descend_solution, solution=True)

@@ -815,9 +815,9 @@ check("05.1", left_edge)
 # </details>
 
 # %% tags=["solution"]
-left_edge = np.array([[-1, 0, 1], [-1, 0, 1], [-1, 0, 1]])
+left_edge_solution = np.array([[-1, 0, 1], [-1, 0, 1], [-1, 0, 1]])
 
-check("05.1", left_edge)
+check("05.1", left_edge_solution, solution=True)
 
 # %% [markdown]
 # ### Exercise 05.2: the price of a layer
@@ -830,7 +830,7 @@ check("05.1", left_edge)
 # %% tags=["exercise"]
 def price(height, width, channels, filters, kernel_size, strides):
     """Return (parameters, multiplications); all arguments are integers."""
-    ...
+    raise NotImplementedError
 
 
 check("05.2", price)
@@ -854,14 +854,14 @@ check("05.2", price)
 
 
 # %% tags=["solution"]
-def price(height, width, channels, filters, kernel_size, strides):
+def price_solution(height, width, channels, filters, kernel_size, strides):
     weights = kernel_size * kernel_size * channels * filters
     rows = (height - kernel_size) // strides + 1
     columns = (width - kernel_size) // strides + 1
     return weights + filters, rows * columns * weights
 
 
-check("05.2", price)
+check("05.2", price_solution, solution=True)
 
 # %% [markdown]
 # ### Exercise 05.3: a stride of your own
@@ -873,7 +873,7 @@ check("05.2", price)
 # %% tags=["exercise"]
 def strided_correlate(x, k, b, s):
     """Return y, 2-D: the window moves by s in both directions, "valid" padding."""
-    ...
+    raise NotImplementedError
 
 
 check("05.3", strided_correlate)
@@ -897,12 +897,12 @@ check("05.3", strided_correlate)
 
 
 # %% tags=["solution"]
-def strided_correlate(x, k, b, s):
+def strided_correlate_solution(x, k, b, s):
     windows = np.lib.stride_tricks.sliding_window_view(x, k.shape)[::s, ::s]
     return np.sum(windows * k, axis=(2, 3)) + b
 
 
-check("05.3", strided_correlate)
+check("05.3", strided_correlate_solution, solution=True)
 
 # %% [markdown]
 # ### Exercise 05.4: pooling at the border
@@ -915,7 +915,7 @@ check("05.3", strided_correlate)
 # %% tags=["exercise"]
 def max_pool_row(x, size):
     """Return the largest number of the window around each x[i]; x is (n,)."""
-    ...
+    raise NotImplementedError
 
 
 check("05.4", max_pool_row)
@@ -939,12 +939,12 @@ check("05.4", max_pool_row)
 
 
 # %% tags=["solution"]
-def max_pool_row(x, size):
+def max_pool_row_solution(x, size):
     half = size // 2
     return [max(x[max(i - half, 0) : i + half + 1]) for i in range(len(x))]
 
 
-check("05.4", max_pool_row)
+check("05.4", max_pool_row_solution, solution=True)
 
 # %% [markdown]
 # ### Exercise 05.5: see the whole digit
@@ -977,9 +977,9 @@ check("05.5", design)
 # </details>
 
 # %% tags=["solution"]
-design = [(3, 2), (3, 2), (3, 1), (3, 1)]
+design_solution = [(3, 2), (3, 2), (3, 1), (3, 1)]
 
-check("05.5", design)
+check("05.5", design_solution, solution=True)
 
 # %% [markdown]
 # ### Exercise 05.6: nine looks
@@ -994,7 +994,7 @@ check("05.5", design)
 # %% tags=["exercise"]
 def nine_looks(predict, images):
     """Return classes (n,); predict(images) gives probabilities (n, classes)."""
-    ...
+    raise NotImplementedError
 
 
 check("05.6", nine_looks)
@@ -1018,7 +1018,7 @@ check("05.6", nine_looks)
 
 
 # %% tags=["solution"]
-def nine_looks(predict, images):
+def nine_looks_solution(predict, images):
     height, width = images.shape[1:3]
     padded = np.pad(images, [(0, 0), (1, 1), (1, 1), (0, 0)])
     at = np.ndindex(3, 3)
@@ -1026,4 +1026,4 @@ def nine_looks(predict, images):
     return sum(predict(crop) for crop in crops).argmax(axis=1)
 
 
-check("05.6", nine_looks)
+check("05.6", nine_looks_solution, solution=True)

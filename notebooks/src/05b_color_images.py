@@ -727,22 +727,22 @@ check("05b.1", factors)
 # </details>
 
 # %% tags=["solution"]
-factors = (15 / 360, 4 / 32)
+factors_solution = (15 / 360, 4 / 32)
 
-check("05b.1", factors)
+check("05b.1", factors_solution, solution=True)
 
 # %% [markdown]
 # ### Exercise 05b.2: a split that keeps twins together
 #
 # *15 minutes.* Each picture has the name of its concept. Draw a share of the
-# *concepts* at random, with `rng`, rounded to a whole number of them; all their
-# pictures are for testing, and no others.
+# *concepts* at random, with `rng`, rounded to a whole number of them. Each concept has the
+# same chance, and none is drawn twice; all their pictures are for testing, and no others.
 
 
 # %% tags=["exercise"]
 def split_by_concept(concepts, share, rng):
     """Return (n,) bool, True for test pictures; concepts is an array of n names."""
-    ...
+    raise NotImplementedError
 
 
 check("05b.2", split_by_concept)
@@ -766,12 +766,12 @@ check("05b.2", split_by_concept)
 
 
 # %% tags=["solution"]
-def split_by_concept(concepts, share, rng):
+def split_by_concept_solution(concepts, share, rng):
     shuffled = rng.permutation(np.unique(concepts))
     return np.isin(concepts, shuffled[: round(share * len(shuffled))])
 
 
-check("05b.2", split_by_concept)
+check("05b.2", split_by_concept_solution, solution=True)
 
 # %% [markdown]
 # ### Exercise 05b.3: smooth targets
@@ -783,7 +783,7 @@ check("05b.2", split_by_concept)
 # %% tags=["exercise"]
 def smooth_targets(y, classes, smoothing):
     """Return targets (n, classes) for integer labels y (n,)."""
-    ...
+    raise NotImplementedError
 
 
 check("05b.3", smooth_targets)
@@ -807,11 +807,11 @@ check("05b.3", smooth_targets)
 
 
 # %% tags=["solution"]
-def smooth_targets(y, classes, smoothing):
+def smooth_targets_solution(y, classes, smoothing):
     return (1 - smoothing) * np.eye(classes)[y] + smoothing / classes
 
 
-check("05b.3", smooth_targets)
+check("05b.3", smooth_targets_solution, solution=True)
 
 # %% [markdown]
 # ### Exercise 05b.4: how well do two boxes agree?
@@ -824,7 +824,7 @@ check("05b.3", smooth_targets)
 # %% tags=["exercise"]
 def overlap(a, b):
     """Return the IoU of two boxes (top, left, bottom, right), ends outside."""
-    ...
+    raise NotImplementedError
 
 
 check("05b.4", overlap)
@@ -848,14 +848,14 @@ check("05b.4", overlap)
 
 
 # %% tags=["solution"]
-def overlap(a, b):
+def overlap_solution(a, b):
     height = max(min(a[2], b[2]) - max(a[0], b[0]), 0)
     width = max(min(a[3], b[3]) - max(a[1], b[1]), 0)
     areas = [(box[2] - box[0]) * (box[3] - box[1]) for box in (a, b)]
     return height * width / (sum(areas) - height * width)
 
 
-check("05b.4", overlap)
+check("05b.4", overlap_solution, solution=True)
 
 # %% [markdown]
 # ### Exercise 05b.5: half a cat, half a flag
@@ -872,7 +872,7 @@ check("05b.4", overlap)
 # %% tags=["exercise"]
 def mixup(x, y, partner, weight):
     """Return mixed x (n, height, width, 3), y (n, classes); partner, weight: (n,)."""
-    ...
+    raise NotImplementedError
 
 
 check("05b.5", mixup)
@@ -896,10 +896,10 @@ check("05b.5", mixup)
 
 
 # %% tags=["solution"]
-def mixup(x, y, partner, weight):
+def mixup_solution(x, y, partner, weight):
     wide, flat = weight[:, None, None, None], weight[:, None]
     x_mixed = wide * x + (1 - wide) * x[partner]
     return x_mixed, flat * y + (1 - flat) * y[partner]
 
 
-check("05b.5", mixup)
+check("05b.5", mixup_solution, solution=True)

@@ -708,7 +708,7 @@ claim("ReLU, scaled", largest(scaled, activation=rnn.relu), at_most=2)
 # %% tags=["exercise"]
 def count_weights(kind, features, units):
     """An integer."""
-    ...
+    raise NotImplementedError
 
 
 check("06.1", count_weights)
@@ -734,13 +734,13 @@ check("06.1", count_weights)
 
 
 # %% tags=["solution"]
-def count_weights(kind, features, units):
+def count_weights_solution(kind, features, units):
     sets = {"rnn": 1, "lstm": 4, "gru": 3}[kind]
     biases = 2 if kind == "gru" else 1
     return sets * units * (features + units + biases)
 
 
-check("06.1", count_weights)
+check("06.1", count_weights_solution, solution=True)
 
 # %% [markdown]
 # ### Exercise 06.2: how open must a gate be?
@@ -752,7 +752,7 @@ check("06.1", count_weights)
 # %% tags=["exercise"]
 def bias_for_half_life(n):
     """The bias b with sigmoid(b) ** n == 0.5."""
-    ...
+    raise NotImplementedError
 
 
 check("06.2", bias_for_half_life)
@@ -778,12 +778,12 @@ check("06.2", bias_for_half_life)
 
 
 # %% tags=["solution"]
-def bias_for_half_life(n):
+def bias_for_half_life_solution(n):
     f = 0.5 ** (1 / n)
     return np.log(f / (1 - f))
 
 
-check("06.2", bias_for_half_life)
+check("06.2", bias_for_half_life_solution, solution=True)
 
 # %% [markdown]
 # ### Exercise 06.3: the last word
@@ -796,7 +796,7 @@ check("06.2", bias_for_half_life)
 # %% tags=["exercise"]
 def last_output(outputs, mask):  # -> (batch, units)
     """The output at the last True of each row."""
-    ...
+    raise NotImplementedError
 
 
 check("06.3", last_output)
@@ -824,13 +824,13 @@ check("06.3", last_output)
 
 
 # %% tags=["solution"]
-def last_output(outputs, mask):
+def last_output_solution(outputs, mask):
     batch, time = mask.shape
     last = time - 1 - mask[:, ::-1].argmax(axis=1)
     return outputs[np.arange(batch), last]
 
 
-check("06.3", last_output)
+check("06.3", last_output_solution, solution=True)
 
 # %% [markdown]
 # ### Exercise 06.4: a rival that climbs
@@ -843,7 +843,7 @@ check("06.3", last_output)
 # %% tags=["exercise"]
 def seasonal_with_growth(series, period, ahead):
     """One number: the forecast of series[len(series) - 1 + ahead]."""
-    ...
+    raise NotImplementedError
 
 
 check("06.4", seasonal_with_growth)
@@ -869,12 +869,12 @@ check("06.4", seasonal_with_growth)
 
 
 # %% tags=["solution"]
-def seasonal_with_growth(series, period, ahead):
+def seasonal_with_growth_solution(series, period, ahead):
     growth = series[-1] - series[-1 - period]
     return series[-1 + ahead - period] + growth
 
 
-check("06.4", seasonal_with_growth)
+check("06.4", seasonal_with_growth_solution, solution=True)
 
 # %% [markdown]
 # ### Exercise 06.5: blame for a leak
@@ -888,7 +888,7 @@ check("06.4", seasonal_with_growth)
 # %% tags=["exercise"]
 def leak_gradient(x, a, blame):  # (time,), a number, (time,)
     """The slope of the loss by a."""
-    ...
+    raise NotImplementedError
 
 
 check("06.5", leak_gradient)
@@ -914,7 +914,7 @@ check("06.5", leak_gradient)
 
 
 # %% tags=["solution"]
-def leak_gradient(x, a, blame):
+def leak_gradient_solution(x, a, blame):
     h = [0.0]
     for value in x:
         h.append(a * h[-1] + (1 - a) * value)
@@ -925,7 +925,7 @@ def leak_gradient(x, a, blame):
     return slope
 
 
-check("06.5", leak_gradient)
+check("06.5", leak_gradient_solution, solution=True)
 
 # %% [markdown]
 # ### Exercise 06.6: weights by hand (project)
@@ -940,7 +940,7 @@ check("06.5", leak_gradient)
 # %% tags=["exercise"]
 def latch():
     """[kernel, recurrent kernel, bias] of the LSTM."""
-    ...
+    raise NotImplementedError
 
 
 check("06.6", latch)
@@ -967,9 +967,9 @@ check("06.6", latch)
 
 
 # %% tags=["solution"]
-def latch():
+def latch_solution():
     kernel = np.array([[0, 0, 5, 0], [20, -20, 0, 0]])  # rows: value, flag
     return [kernel, np.zeros((1, 4)), np.array([-10, 10, 0, 10])]
 
 
-check("06.6", latch)
+check("06.6", latch_solution, solution=True)

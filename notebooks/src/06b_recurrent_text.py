@@ -618,7 +618,7 @@ keras.Sequential([layers.Embedding(1000, 16), layers.GRU(64)]).count_params()
 # %% tags=["exercise"]
 def pad(lists, length):  # -> (len(lists), length) of integers
     """One row a list."""
-    ...
+    raise NotImplementedError
 
 
 check("06b.1", pad)
@@ -644,7 +644,7 @@ check("06b.1", pad)
 
 
 # %% tags=["solution"]
-def pad(lists, length):
+def pad_solution(lists, length):
     rows = np.zeros((len(lists), length), int)
     for row, some in zip(rows, lists, strict=True):
         some = some[:length]
@@ -652,7 +652,7 @@ def pad(lists, length):
     return rows
 
 
-check("06b.1", pad)
+check("06b.1", pad_solution, solution=True)
 
 # %% [markdown]
 # ### Exercise 06b.2: only what counts
@@ -664,7 +664,7 @@ check("06b.1", pad)
 # %% tags=["exercise"]
 def masked_accuracy(probabilities, tags, mask):
     """A number from 0 to 1."""
-    ...
+    raise NotImplementedError
 
 
 check("06b.2", masked_accuracy)
@@ -690,12 +690,12 @@ check("06b.2", masked_accuracy)
 
 
 # %% tags=["solution"]
-def masked_accuracy(probabilities, tags, mask):
+def masked_accuracy_solution(probabilities, tags, mask):
     right = probabilities.argmax(axis=-1) == tags
     return right[mask].mean()
 
 
-check("06b.2", masked_accuracy)
+check("06b.2", masked_accuracy_solution, solution=True)
 
 # %% [markdown]
 # ### Exercise 06b.3: how many bits
@@ -708,7 +708,7 @@ check("06b.2", masked_accuracy)
 # %% tags=["exercise"]
 def bits_per_character(logits, ids):
     """The mean of -log2 p."""
-    ...
+    raise NotImplementedError
 
 
 check("06b.3", bits_per_character)
@@ -734,13 +734,13 @@ check("06b.3", bits_per_character)
 
 
 # %% tags=["solution"]
-def bits_per_character(logits, ids):
+def bits_per_character_solution(logits, ids):
     z = logits - logits.max(axis=1, keepdims=True)
     log_p = z - np.log(np.exp(z).sum(axis=1, keepdims=True))
     return -log_p[np.arange(len(ids)), ids].mean() / np.log(2)
 
 
-check("06b.3", bits_per_character)
+check("06b.3", bits_per_character_solution, solution=True)
 
 # %% [markdown]
 # ### Exercise 06b.4: cold and hot
@@ -752,7 +752,7 @@ check("06b.3", bits_per_character)
 # %% tags=["exercise"]
 def with_temperature(p, T):  # (n,) -> (n,)
     """p at temperature T."""
-    ...
+    raise NotImplementedError
 
 
 check("06b.4", with_temperature)
@@ -778,12 +778,12 @@ check("06b.4", with_temperature)
 
 
 # %% tags=["solution"]
-def with_temperature(p, T):
+def with_temperature_solution(p, T):
     powers = p ** (1 / T)
     return powers / powers.sum()
 
 
-check("06b.4", with_temperature)
+check("06b.4", with_temperature_solution, solution=True)
 
 # %% [markdown]
 # ### Exercise 06b.5: a rival of your own (project)
@@ -798,7 +798,7 @@ check("06b.4", with_temperature)
 # %% tags=["exercise"]
 def learn(text):
     """A function p(context, character): context is what stands before, any length."""
-    ...
+    raise NotImplementedError
 
 
 check("06b.5", learn)
@@ -826,7 +826,7 @@ check("06b.5", learn)
 
 
 # %% tags=["solution"]
-def learn(text):
+def learn_solution(text):
     from collections import Counter
 
     pairs = [
@@ -848,4 +848,4 @@ def learn(text):
     return p
 
 
-check("06b.5", learn)
+check("06b.5", learn_solution, solution=True)

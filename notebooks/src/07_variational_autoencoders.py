@@ -650,7 +650,7 @@ claim("KL with the sum", charges[vae.reconstruction_loss][0], at_least=2)
 # %% tags=["exercise"]
 def charge(mean, log_variance):
     """Both are (batch, d); return (batch,), in nats."""
-    ...
+    raise NotImplementedError
 
 
 check("07.1", charge)
@@ -674,12 +674,12 @@ check("07.1", charge)
 
 
 # %% tags=["solution"]
-def charge(mean, log_variance):
+def charge_solution(mean, log_variance):
     variance = np.exp(log_variance)
     return -0.5 * np.sum(1 + log_variance - mean**2 - variance, axis=1)
 
 
-check("07.1", charge)
+check("07.1", charge_solution, solution=True)
 
 # %% [markdown]
 # ### Exercise 07.2: the trick
@@ -690,7 +690,7 @@ check("07.1", charge)
 # %% tags=["exercise"]
 def draw(mean, log_variance, noise):
     """All are (batch, d); return z (batch, d)."""
-    ...
+    raise NotImplementedError
 
 
 check("07.2", draw)
@@ -714,11 +714,11 @@ check("07.2", draw)
 
 
 # %% tags=["solution"]
-def draw(mean, log_variance, noise):
+def draw_solution(mean, log_variance, noise):
     return mean + np.exp(log_variance / 2) * noise
 
 
-check("07.2", draw)
+check("07.2", draw_solution, solution=True)
 
 # %% [markdown]
 # ### Exercise 07.3: a drawing's cost
@@ -730,7 +730,7 @@ check("07.2", draw)
 # %% tags=["exercise"]
 def drawing_cost(x, logits):
     """Both are (batch, pixels), x in [0, 1]; return (batch,), in nats."""
-    ...
+    raise NotImplementedError
 
 
 check("07.3", drawing_cost)
@@ -754,11 +754,11 @@ check("07.3", drawing_cost)
 
 
 # %% tags=["solution"]
-def drawing_cost(x, logits):
+def drawing_cost_solution(x, logits):
     return np.sum(np.logaddexp(0, logits) - x * logits, axis=1)
 
 
-check("07.3", drawing_cost)
+check("07.3", drawing_cost_solution, solution=True)
 
 # %% [markdown]
 # ### Exercise 07.4: any two normal distributions
@@ -770,7 +770,7 @@ check("07.3", drawing_cost)
 # %% tags=["exercise"]
 def divergence(m1, s1, m2, s2):
     """Numbers in, a number out; s1 and s2 are standard deviations."""
-    ...
+    raise NotImplementedError
 
 
 check("07.4", divergence)
@@ -795,12 +795,12 @@ check("07.4", divergence)
 
 
 # %% tags=["solution"]
-def divergence(m1, s1, m2, s2):
+def divergence_solution(m1, s1, m2, s2):
     mean, deviation = (m1 - m2) / s2, s1 / s2
     return -0.5 * (1 + 2 * np.log(deviation) - mean**2 - deviation**2)
 
 
-check("07.4", divergence)
+check("07.4", divergence_solution, solution=True)
 
 # %% [markdown]
 # ### Exercise 07.5: walk through digits
@@ -816,7 +816,7 @@ def tour(encode, decode, images, steps):
 
     Return ((n - 1) * steps + 1, pixels): every image's code is decoded once.
     """
-    ...
+    raise NotImplementedError
 
 
 check("07.5", tour)
@@ -841,11 +841,11 @@ check("07.5", tour)
 
 
 # %% tags=["solution"]
-def tour(encode, decode, images, steps):
+def tour_solution(encode, decode, images, steps):
     codes, t = encode(images), np.arange(steps)[:, None] / steps
     pairs = np.stack([codes[:-1], codes[1:]], axis=1)
     walks = [a + t * (b - a) for a, b in pairs]
     return decode(np.concatenate([*walks, codes[-1:]]))
 
 
-check("07.5", tour)
+check("07.5", tour_solution, solution=True)

@@ -394,7 +394,7 @@ claim("three layers differ from a linear map by", gap, at_most=1e-4)
 # %% tags=["exercise"]
 def tighter_bound(log_w):
     """log_w is (rows, k); return (rows,)."""
-    ...
+    raise NotImplementedError
 
 
 check("07b.1", tighter_bound)
@@ -418,12 +418,12 @@ check("07b.1", tighter_bound)
 
 
 # %% tags=["solution"]
-def tighter_bound(log_w):
+def tighter_bound_solution(log_w):
     top = log_w.max(axis=1)
     return top + np.log(np.exp(log_w - top[:, None]).mean(axis=1))
 
 
-check("07b.1", tighter_bound)
+check("07b.1", tighter_bound_solution, solution=True)
 
 # %% [markdown]
 # ### Exercise 07b.2: bits a digit
@@ -435,7 +435,7 @@ check("07b.1", tighter_bound)
 # %% tags=["exercise"]
 def bits(mean, log_variance):
     """Both are (rows, d); return one number."""
-    ...
+    raise NotImplementedError
 
 
 check("07b.2", bits)
@@ -459,12 +459,12 @@ check("07b.2", bits)
 
 
 # %% tags=["solution"]
-def bits(mean, log_variance):
+def bits_solution(mean, log_variance):
     kl = -0.5 * np.sum(1 + log_variance - mean**2 - np.exp(log_variance), axis=1)
     return kl.mean() / np.log(2)
 
 
-check("07b.2", bits)
+check("07b.2", bits_solution, solution=True)
 
 # %% [markdown]
 # ### Exercise 07b.3: an alarm
@@ -478,7 +478,7 @@ check("07b.2", bits)
 # %% tags=["exercise"]
 def alarm(normal, strange, false_alarms):
     """Return (threshold, share of strange scores above it)."""
-    ...
+    raise NotImplementedError
 
 
 check("07b.3", alarm)
@@ -502,12 +502,12 @@ check("07b.3", alarm)
 
 
 # %% tags=["solution"]
-def alarm(normal, strange, false_alarms):
+def alarm_solution(normal, strange, false_alarms):
     threshold = np.quantile(normal, 1 - false_alarms)
     return threshold, np.mean(np.asarray(strange) > threshold)
 
 
-check("07b.3", alarm)
+check("07b.3", alarm_solution, solution=True)
 
 # %% [markdown]
 # ### Exercise 07b.4: the same hand, another digit
@@ -520,7 +520,7 @@ check("07b.3", alarm)
 # %% tags=["exercise"]
 def move(codes, codes_known, labels, old, new):
     """codes (n, d); codes_known (m, d) with labels (m,). Return (n, d)."""
-    ...
+    raise NotImplementedError
 
 
 check("07b.4", move)
@@ -544,9 +544,9 @@ check("07b.4", move)
 
 
 # %% tags=["solution"]
-def move(codes, codes_known, labels, old, new):
+def move_solution(codes, codes_known, labels, old, new):
     average = [codes_known[labels == digit].mean(axis=0) for digit in (old, new)]
     return codes + average[1] - average[0]
 
 
-check("07b.4", move)
+check("07b.4", move_solution, solution=True)

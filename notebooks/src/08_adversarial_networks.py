@@ -662,7 +662,7 @@ claim("kept: all outputs differ", len(np.unique(kept)) == 1000)
 # %% tags=["exercise"]
 def perfect_verdict(p, q):  # (n,), (n,) -> (n,)
     """The probability of "real" at each point."""
-    ...
+    raise NotImplementedError
 
 
 check("08.1", perfect_verdict)
@@ -688,11 +688,11 @@ check("08.1", perfect_verdict)
 
 
 # %% tags=["solution"]
-def perfect_verdict(p, q):
+def perfect_verdict_solution(p, q):
     return p / (p + q)
 
 
-check("08.1", perfect_verdict)
+check("08.1", perfect_verdict_solution, solution=True)
 
 # %% [markdown]
 # ### Exercise 08.2: both losses, from logits
@@ -704,7 +704,7 @@ check("08.1", perfect_verdict)
 # %% tags=["exercise"]
 def losses(real_logits, fake_logits):  # (n,), (n,) -> two numbers
     """The discriminator's loss, the generator's loss."""
-    ...
+    raise NotImplementedError
 
 
 check("08.2", losses)
@@ -730,14 +730,14 @@ check("08.2", losses)
 
 
 # %% tags=["solution"]
-def losses(real_logits, fake_logits):
+def losses_solution(real_logits, fake_logits):
     d_loss = (
         np.logaddexp(0, -real_logits).mean() + np.logaddexp(0, fake_logits).mean()
     )
     return d_loss, np.logaddexp(0, -fake_logits).mean()
 
 
-check("08.2", losses)
+check("08.2", losses_solution, solution=True)
 
 # %% [markdown]
 # ### Exercise 08.3: has it collapsed?
@@ -750,7 +750,7 @@ check("08.2", losses)
 # %% tags=["exercise"]
 def diversity(labels):  # (n,) -> a count, an entropy
     """The number of digits seen, and the entropy of their shares."""
-    ...
+    raise NotImplementedError
 
 
 check("08.3", diversity)
@@ -776,13 +776,13 @@ check("08.3", diversity)
 
 
 # %% tags=["solution"]
-def diversity(labels):
+def diversity_solution(labels):
     counts = np.bincount(labels, minlength=10)
     p = counts[counts > 0] / len(labels)
     return len(p), -np.sum(p * np.log(p))
 
 
-check("08.3", diversity)
+check("08.3", diversity_solution, solution=True)
 
 # %% [markdown]
 # ### Exercise 08.4: tame the circle
@@ -796,7 +796,7 @@ check("08.3", diversity)
 # %% tags=["exercise"]
 def both_step(theta, psi, rate, gamma):
     """The new theta, the new psi."""
-    ...
+    raise NotImplementedError
 
 
 check("08.4", both_step)
@@ -822,14 +822,14 @@ check("08.4", both_step)
 
 
 # %% tags=["solution"]
-def both_step(theta, psi, rate, gamma):
+def both_step_solution(theta, psi, rate, gamma):
     real = 1 / (1 + np.exp(-psi * theta))  # the verdict on the forger's point
     d_slope = theta * real + gamma * psi
     g_slope = -psi * (1 - real)
     return theta - rate * g_slope, psi - rate * d_slope
 
 
-check("08.4", both_step)
+check("08.4", both_step_solution, solution=True)
 
 # %% [markdown]
 # ### Exercise 08.5: a quieter estimate (project)
@@ -843,7 +843,7 @@ check("08.4", both_step)
 # %% tags=["exercise"]
 def estimate(scores, picks, rewards):  # (k,), (n,), (n,) -> (k,)
     """The gradient of the expected reward."""
-    ...
+    raise NotImplementedError
 
 
 check("08.5", estimate)
@@ -871,7 +871,7 @@ check("08.5", estimate)
 
 
 # %% tags=["solution"]
-def estimate(scores, picks, rewards):
+def estimate_solution(scores, picks, rewards):
     p = np.exp(scores - scores.max())
     p = p / p.sum()
     others = (rewards.sum() - rewards) / (len(rewards) - 1)
@@ -879,4 +879,4 @@ def estimate(scores, picks, rewards):
     return np.mean((rewards - others)[:, None] * slopes, axis=0)
 
 
-check("08.5", estimate)
+check("08.5", estimate_solution, solution=True)

@@ -711,7 +711,7 @@ claim("... after another", attention.masked_softmax(sure).max(), at_most=0.405)
 # %% tags=["exercise"]
 def look(q, keys, values):
     """Return (d_v,): q is (d_k,), keys (m, d_k), values (m, d_v)."""
-    ...
+    raise NotImplementedError
 
 
 check("09.1", look)
@@ -735,13 +735,13 @@ check("09.1", look)
 
 
 # %% tags=["solution"]
-def look(q, keys, values):
+def look_solution(q, keys, values):
     scores = keys @ q / np.sqrt(len(q))
     weights = np.exp(scores - scores.max())
     return weights / weights.sum() @ values
 
 
-check("09.1", look)
+check("09.1", look_solution, solution=True)
 
 # %% [markdown]
 # ### Exercise 09.2: a short memory
@@ -753,7 +753,7 @@ check("09.1", look)
 # %% tags=["exercise"]
 def window_mask(n, w):
     """Return (n, n), bool: True where query i may look at key j."""
-    ...
+    raise NotImplementedError
 
 
 check("09.2", window_mask)
@@ -777,12 +777,12 @@ check("09.2", window_mask)
 
 
 # %% tags=["solution"]
-def window_mask(n, w):
+def window_mask_solution(n, w):
     back = np.arange(n)[:, None] - np.arange(n)
     return (back >= 0) & (back < w)
 
 
-check("09.2", window_mask)
+check("09.2", window_mask_solution, solution=True)
 
 # %% [markdown]
 # ### Exercise 09.3: what heads cost
@@ -794,7 +794,7 @@ check("09.2", window_mask)
 # %% tags=["exercise"]
 def parameters(features, heads, d_k, d_v):
     """Return an integer; the output has as many features as the input."""
-    ...
+    raise NotImplementedError
 
 
 check("09.3", parameters)
@@ -818,13 +818,13 @@ check("09.3", parameters)
 
 
 # %% tags=["solution"]
-def parameters(features, heads, d_k, d_v):
+def parameters_solution(features, heads, d_k, d_v):
     asking = 2 * (features + 1) * heads * d_k
     values = (features + 1) * heads * d_v
     return asking + values + (heads * d_v + 1) * features
 
 
-check("09.3", parameters)
+check("09.3", parameters_solution, solution=True)
 
 # %% [markdown]
 # ### Exercise 09.4: additive scores for all pairs
@@ -835,7 +835,7 @@ check("09.3", parameters)
 # %% tags=["exercise"]
 def additive(q, k, w_q, w_k, v):
     """Return (n, m): q is (n, d), k (m, d), w_q and w_k (d, h), v (h,)."""
-    ...
+    raise NotImplementedError
 
 
 check("09.4", additive)
@@ -860,11 +860,11 @@ check("09.4", additive)
 
 
 # %% tags=["solution"]
-def additive(q, k, w_q, w_k, v):
+def additive_solution(q, k, w_q, w_k, v):
     return np.tanh((q @ w_q)[:, None] + (k @ w_k)[None]) @ v
 
 
-check("09.4", additive)
+check("09.4", additive_solution, solution=True)
 
 # %% [markdown]
 # ### Exercise 09.5: look at all, but never at nothing
@@ -876,7 +876,7 @@ check("09.4", additive)
 # %% tags=["exercise"]
 def safe_softmax(scores, mask):
     """Return weights like scores (n, m), for a mask (n, m) of True and False."""
-    ...
+    raise NotImplementedError
 
 
 check("09.5", safe_softmax)
@@ -900,7 +900,7 @@ check("09.5", safe_softmax)
 
 
 # %% tags=["solution"]
-def safe_softmax(scores, mask):
+def safe_softmax_solution(scores, mask):
     lowest = np.min(scores, axis=-1, keepdims=True, where=mask, initial=0)
     scores = np.where(mask, scores, lowest)
     powers = mask * np.exp(scores - scores.max(axis=-1, keepdims=True))
@@ -908,7 +908,7 @@ def safe_softmax(scores, mask):
     return powers / np.where(total == 0, 1, total)
 
 
-check("09.5", safe_softmax)
+check("09.5", safe_softmax_solution, solution=True)
 
 # %% [markdown]
 # ### Exercise 09.6: think twice before you write
@@ -924,7 +924,7 @@ check("09.5", safe_softmax)
 # %% tags=["exercise"]
 def beam_search(next_logs, length, width):
     """Return (symbols, log probability) of the best sequence found; symbols a tuple."""
-    ...
+    raise NotImplementedError
 
 
 check("09.6", beam_search)
@@ -948,7 +948,7 @@ check("09.6", beam_search)
 
 
 # %% tags=["solution"]
-def beam_search(next_logs, length, width):
+def beam_search_solution(next_logs, length, width):
     beam = [((), 0.0)]
     for _ in range(length):
         longer = []
@@ -959,4 +959,4 @@ def beam_search(next_logs, length, width):
     return beam[0]
 
 
-check("09.6", beam_search)
+check("09.6", beam_search_solution, solution=True)

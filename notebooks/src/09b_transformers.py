@@ -408,7 +408,7 @@ claim("weights differ by up to", np.abs(first - second).max(), at_least=0.1)
 # %% tags=["exercise"]
 def block_parameters(w):
     """Return an integer."""
-    ...
+    raise NotImplementedError
 
 
 check("09b.1", block_parameters)
@@ -432,12 +432,12 @@ check("09b.1", block_parameters)
 
 
 # %% tags=["solution"]
-def block_parameters(w):
+def block_parameters_solution(w):
     attention, dense, norms = 4 * (w + 1) * w, 8 * w * w + 5 * w, 4 * w
     return attention + dense + norms
 
 
-check("09b.1", block_parameters)
+check("09b.1", block_parameters_solution, solution=True)
 
 # %% [markdown]
 # ### Exercise 09b.2: the nucleus
@@ -450,7 +450,7 @@ check("09b.1", block_parameters)
 # %% tags=["exercise"]
 def nucleus(p, mass):
     """Return (size,): p of those kept, renormalized; 0 for the others."""
-    ...
+    raise NotImplementedError
 
 
 check("09b.2", nucleus)
@@ -474,7 +474,7 @@ check("09b.2", nucleus)
 
 
 # %% tags=["solution"]
-def nucleus(p, mass):
+def nucleus_solution(p, mass):
     order = np.argsort(-p)
     before = np.cumsum(p[order]) - p[order]
     kept = np.zeros(len(p))
@@ -482,7 +482,7 @@ def nucleus(p, mass):
     return kept / kept.sum()
 
 
-check("09b.2", nucleus)
+check("09b.2", nucleus_solution, solution=True)
 
 # %% [markdown]
 # ### Exercise 09b.3: find the leak
@@ -494,7 +494,7 @@ check("09b.2", nucleus)
 # %% tags=["exercise"]
 def leaks(model, ids, size):
     """Return True if an output before a changed place changes, else False."""
-    ...
+    raise NotImplementedError
 
 
 check("09b.3", leaks)
@@ -518,7 +518,7 @@ check("09b.3", leaks)
 
 
 # %% tags=["solution"]
-def leaks(model, ids, size):
+def leaks_solution(model, ids, size):
     before = np.array(model(ids))
     for t in range(1, ids.shape[1]):
         changed = ids.copy()
@@ -528,7 +528,7 @@ def leaks(model, ids, size):
     return False
 
 
-check("09b.3", leaks)
+check("09b.3", leaks_solution, solution=True)
 
 # %% [markdown]
 # ### Exercise 09b.4: do not look twice
@@ -541,7 +541,7 @@ check("09b.3", leaks)
 # %% tags=["exercise"]
 def attend_next(q, k, v, cache):
     """Return (z, new cache): q, k, v and z are (d,), for the new place."""
-    ...
+    raise NotImplementedError
 
 
 check("09b.4", attend_next)
@@ -565,7 +565,7 @@ check("09b.4", attend_next)
 
 
 # %% tags=["solution"]
-def attend_next(q, k, v, cache):
+def attend_next_solution(q, k, v, cache):
     keys, values = (
         np.vstack([old, new]) for old, new in zip(cache, (k, v), strict=True)
     )
@@ -574,7 +574,7 @@ def attend_next(q, k, v, cache):
     return weights / weights.sum() @ values, (keys, values)
 
 
-check("09b.4", attend_next)
+check("09b.4", attend_next_solution, solution=True)
 
 # %% [markdown]
 # ### Exercise 09b.5: the surest first
@@ -589,7 +589,7 @@ check("09b.4", attend_next)
 # %% tags=["exercise"]
 def fill(predict, ids, gap):
     """Return (time,): ids without gaps."""
-    ...
+    raise NotImplementedError
 
 
 check("09b.5", fill)
@@ -613,7 +613,7 @@ check("09b.5", fill)
 
 
 # %% tags=["solution"]
-def fill(predict, ids, gap):
+def fill_solution(predict, ids, gap):
     ids = ids.copy()
     while len(gaps := np.flatnonzero(ids == gap)):
         p = predict(ids)
@@ -622,4 +622,4 @@ def fill(predict, ids, gap):
     return ids
 
 
-check("09b.5", fill)
+check("09b.5", fill_solution, solution=True)

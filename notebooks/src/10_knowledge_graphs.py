@@ -576,7 +576,7 @@ claim("depth first visits before China", at, equals=34, tolerance=0)
 # %% tags=["exercise"]
 def add_inverse(facts, relation, inverse):
     """All facts, and the turned ones."""
-    ...
+    raise NotImplementedError
 
 
 check("10.1", add_inverse)
@@ -602,11 +602,11 @@ check("10.1", add_inverse)
 
 
 # %% tags=["solution"]
-def add_inverse(facts, relation, inverse):
+def add_inverse_solution(facts, relation, inverse):
     return set(facts) | {(t, inverse, h) for h, r, t in facts if r == relation}
 
 
-check("10.1", add_inverse)
+check("10.1", add_inverse_solution, solution=True)
 
 # %% [markdown]
 # ### Exercise 10.2: within k steps
@@ -618,7 +618,7 @@ check("10.1", add_inverse)
 # %% tags=["exercise"]
 def within(A, k):  # (n, n) -> (n, n)
     """Who reaches whom in 1 to k steps."""
-    ...
+    raise NotImplementedError
 
 
 check("10.2", within)
@@ -644,7 +644,7 @@ check("10.2", within)
 
 
 # %% tags=["solution"]
-def within(A, k):
+def within_solution(A, k):
     exactly, reached = A, A
     for _ in range(k - 1):
         exactly = exactly @ A
@@ -652,7 +652,7 @@ def within(A, k):
     return reached
 
 
-check("10.2", within)
+check("10.2", within_solution, solution=True)
 
 # %% [markdown]
 # ### Exercise 10.3: brothers and sisters
@@ -664,7 +664,7 @@ check("10.2", within)
 # %% tags=["exercise"]
 def siblings(facts):
     """Pairs with a common parent."""
-    ...
+    raise NotImplementedError
 
 
 check("10.3", siblings)
@@ -690,7 +690,7 @@ check("10.3", siblings)
 
 
 # %% tags=["solution"]
-def siblings(facts):
+def siblings_solution(facts):
     children = {}
     for h, r, t in facts:
         if r == "parent_of":
@@ -700,7 +700,7 @@ def siblings(facts):
     }
 
 
-check("10.3", siblings)
+check("10.3", siblings_solution, solution=True)
 
 # %% [markdown]
 # ### Exercise 10.4: a way back to oneself
@@ -712,7 +712,7 @@ check("10.3", siblings)
 # %% tags=["exercise"]
 def has_cycle(graph):
     """True or False."""
-    ...
+    raise NotImplementedError
 
 
 check("10.4", has_cycle)
@@ -739,7 +739,7 @@ check("10.4", has_cycle)
 
 
 # %% tags=["solution"]
-def has_cycle(graph):
+def has_cycle_solution(graph):
     for start in graph:
         seen, waiting = set(), list(graph[start])
         while waiting:
@@ -752,7 +752,7 @@ def has_cycle(graph):
     return False
 
 
-check("10.4", has_cycle)
+check("10.4", has_cycle_solution, solution=True)
 
 # %% [markdown]
 # ### Exercise 10.5: every span (project)
@@ -766,7 +766,7 @@ check("10.4", has_cycle)
 # %% tags=["exercise"]
 def spans_of(tags):  # list of "B", "I", "O"
     """All spans (start, end)."""
-    ...
+    raise NotImplementedError
 
 
 check("10.5", spans_of)
@@ -792,7 +792,7 @@ check("10.5", spans_of)
 
 
 # %% tags=["solution"]
-def spans_of(tags):
+def spans_of_solution(tags):
     spans, start = [], None
     for i, tag in enumerate([*tags, "O"]):
         if tag != "I" and start is not None:
@@ -803,4 +803,4 @@ def spans_of(tags):
     return spans
 
 
-check("10.5", spans_of)
+check("10.5", spans_of_solution, solution=True)

@@ -643,7 +643,7 @@ ge.evaluate(
 # %% tags=["exercise"]
 def score_tails(h, r, E):  # (n, d), (n, d), (entities, d) -> (n, entities)
     """Minus the distances of h + r to all rows of E."""
-    ...
+    raise NotImplementedError
 
 
 check("10b.1", score_tails)
@@ -669,11 +669,11 @@ check("10b.1", score_tails)
 
 
 # %% tags=["solution"]
-def score_tails(h, r, E):
+def score_tails_solution(h, r, E):
     return -np.linalg.norm((h + r)[:, None] - E, axis=-1)
 
 
-check("10b.1", score_tails)
+check("10b.1", score_tails_solution, solution=True)
 
 # %% [markdown]
 # ### Exercise 10b.2: an honest rank
@@ -686,7 +686,7 @@ check("10b.1", score_tails)
 # %% tags=["exercise"]
 def honest_rank(scores, right, others):
     """1 is best; may end in ½."""
-    ...
+    raise NotImplementedError
 
 
 check("10b.2", honest_rank)
@@ -712,7 +712,7 @@ check("10b.2", honest_rank)
 
 
 # %% tags=["solution"]
-def honest_rank(scores, right, others):
+def honest_rank_solution(scores, right, others):
     scores = np.asarray(scores, dtype=float)
     rivals = np.ones(len(scores), dtype=bool)
     rivals[[*others, right]] = False
@@ -720,7 +720,7 @@ def honest_rank(scores, right, others):
     return 1 + higher + (scores[rivals] == scores[right]).sum() / 2
 
 
-check("10b.2", honest_rank)
+check("10b.2", honest_rank_solution, solution=True)
 
 # %% [markdown]
 # ### Exercise 10b.3: one turn for two
@@ -733,7 +733,7 @@ check("10b.2", honest_rank)
 # %% tags=["exercise"]
 def both_turns(r, s):  # (d,), (d,) -> (d,)
     """Angles in [-π, π]."""
-    ...
+    raise NotImplementedError
 
 
 check("10b.3", both_turns)
@@ -759,11 +759,11 @@ check("10b.3", both_turns)
 
 
 # %% tags=["solution"]
-def both_turns(r, s):
+def both_turns_solution(r, s):
     return np.angle(np.exp(1j * (r + s)))
 
 
-check("10b.3", both_turns)
+check("10b.3", both_turns_solution, solution=True)
 
 # %% [markdown]
 # ### Exercise 10b.4: ask around
@@ -775,7 +775,7 @@ check("10b.3", both_turns)
 # %% tags=["exercise"]
 def mean_of_neighbors(edges, H):  # (n, 2), (nodes, d) -> (nodes, d)
     """Means over each node and its neighbors."""
-    ...
+    raise NotImplementedError
 
 
 check("10b.4", mean_of_neighbors)
@@ -801,14 +801,14 @@ check("10b.4", mean_of_neighbors)
 
 
 # %% tags=["solution"]
-def mean_of_neighbors(edges, H):
+def mean_of_neighbors_solution(edges, H):
     A = np.eye(len(H))
     for i, j in edges:
         A[i, j] = A[j, i] = 1
     return A @ H / A.sum(axis=1, keepdims=True)
 
 
-check("10b.4", mean_of_neighbors)
+check("10b.4", mean_of_neighbors_solution, solution=True)
 
 # %% [markdown]
 # ### Exercise 10b.5: a rule against the network (project)
@@ -823,7 +823,7 @@ check("10b.4", mean_of_neighbors)
 # %% tags=["exercise"]
 def symmetric_relations(train, share):  # triples of strings
     """A set of relations."""
-    ...
+    raise NotImplementedError
 
 
 check("10b.5", symmetric_relations)
@@ -849,7 +849,7 @@ check("10b.5", symmetric_relations)
 
 
 # %% tags=["solution"]
-def symmetric_relations(train, share):
+def symmetric_relations_solution(train, share):
     facts, total, twins = set(train), {}, {}
     for h, r, t in facts:
         if h != t:
@@ -858,4 +858,4 @@ def symmetric_relations(train, share):
     return {r for r in total if twins[r] >= share * total[r]}
 
 
-check("10b.5", symmetric_relations)
+check("10b.5", symmetric_relations_solution, solution=True)

@@ -594,7 +594,7 @@ claim("explained, unseen digits", 1 - error / spread, at_least=0.3)
 # %% tags=["exercise"]
 def partner_found(z):  # (2n, d) -> a number
     """Share of rows that find their partner."""
-    ...
+    raise NotImplementedError
 
 
 check("11a.1", partner_found)
@@ -618,7 +618,7 @@ check("11a.1", partner_found)
 
 
 # %% tags=["solution"]
-def partner_found(z):
+def partner_found_solution(z):
     z = z / np.linalg.norm(z, axis=1, keepdims=True)
     similar = z @ z.T
     np.fill_diagonal(similar, -np.inf)
@@ -626,7 +626,7 @@ def partner_found(z):
     return np.mean(similar.argmax(axis=1) == partner)
 
 
-check("11a.1", partner_found)
+check("11a.1", partner_found_solution, solution=True)
 
 # %% [markdown]
 # ### Exercise 11a.2: a fair share of names
@@ -639,7 +639,7 @@ check("11a.1", partner_found)
 # %% tags=["exercise"]
 def balanced_names(p, count):  # p (n, classes): probabilities
     """Return (numbers, names), `count` of each class, in any order."""
-    ...
+    raise NotImplementedError
 
 
 check("11a.2", balanced_names)
@@ -663,7 +663,7 @@ check("11a.2", balanced_names)
 
 
 # %% tags=["solution"]
-def balanced_names(p, count):
+def balanced_names_solution(p, count):
     name, best, chosen = p.argmax(axis=1), p.max(axis=1), []
     for c in range(p.shape[1]):
         rows = np.flatnonzero(name == c)
@@ -671,7 +671,7 @@ def balanced_names(p, count):
     return np.array(chosen), name[chosen]
 
 
-check("11a.2", balanced_names)
+check("11a.2", balanced_names_solution, solution=True)
 
 # %% [markdown]
 # ### Exercise 11a.3: the most open questions
@@ -684,7 +684,7 @@ check("11a.2", balanced_names)
 # %% tags=["exercise"]
 def most_open(p, count):  # p (n, classes): probabilities
     """Numbers of the rows of largest entropy, in any order."""
-    ...
+    raise NotImplementedError
 
 
 check("11a.3", most_open)
@@ -708,27 +708,27 @@ check("11a.3", most_open)
 
 
 # %% tags=["solution"]
-def most_open(p, count):
+def most_open_solution(p, count):
     entropy = -np.sum(p * np.log(np.where(p > 0, p, 1)), axis=1)
     return np.argsort(entropy)[-count:]
 
 
-check("11a.3", most_open)
+check("11a.3", most_open_solution, solution=True)
 
 # %% [markdown]
 # ### Exercise 11a.4: the same statistics
 #
 # *20 minutes, a small project.* The simplest adaptation: move and scale each feature
 # of the target until its mean and deviation are the source's. A feature that never
-# changes can only be moved. Then try it on section 5, where the features are the 196
-# pixels: make `x_check` like `x_source`, and hand the result to `plain`. Does it read
+# changes in the target can only be moved: its mean becomes the source's. Then try it on
+# section 5, where the features are the 196 pixels: make `x_check` like `x_source`, and hand the result to `plain`. Does it read
 # more digits than before?
 
 
 # %% tags=["exercise"]
 def match_statistics(source, target):  # (n, d), (m, d) -> (m, d)
     """Target features with the mean and deviation of the source's, by column."""
-    ...
+    raise NotImplementedError
 
 
 check("11a.4", match_statistics)
@@ -741,7 +741,8 @@ check("11a.4", match_statistics)
 # </details>
 # <details><summary>Hint 2</summary>
 #
-# First make the target's columns standard: mean 0, deviation 1.
+# First make the target's columns standard: mean 0, deviation 1. Where the deviation is 0,
+# divide by 1 instead.
 #
 # </details>
 # <details><summary>Hint 3</summary>
@@ -752,9 +753,11 @@ check("11a.4", match_statistics)
 
 
 # %% tags=["solution"]
-def match_statistics(source, target):
-    standard = (target - target.mean(axis=0)) / target.std(axis=0)
+def match_statistics_solution(source, target):
+    varies = np.ptp(target, axis=0) > 0
+    deviation = np.where(varies, target.std(axis=0), 1)  # (d,)
+    standard = (target - target.mean(axis=0)) / deviation
     return standard * source.std(axis=0) + source.mean(axis=0)
 
 
-check("11a.4", match_statistics)
+check("11a.4", match_statistics_solution, solution=True)

@@ -500,7 +500,7 @@ claim("surest digit: what is left", loss[p.argmax()], at_most=0.05)
 # %% tags=["exercise"]
 def slopes_by_differences(f, x, step):
     """f takes an array of x's shape and gives a number. Return x's shape."""
-    ...
+    raise NotImplementedError
 
 
 check("11b.1", slopes_by_differences)
@@ -524,7 +524,7 @@ check("11b.1", slopes_by_differences)
 
 
 # %% tags=["solution"]
-def slopes_by_differences(f, x, step):
+def slopes_by_differences_solution(f, x, step):
     result = np.zeros(x.shape)
     for place in np.ndindex(x.shape):
         move = np.zeros(x.shape)
@@ -533,7 +533,7 @@ def slopes_by_differences(f, x, step):
     return result
 
 
-check("11b.1", slopes_by_differences)
+check("11b.1", slopes_by_differences_solution, solution=True)
 
 # %% [markdown]
 # ### Exercise 11b.2: integrate
@@ -544,7 +544,7 @@ check("11b.1", slopes_by_differences)
 # %% tags=["exercise"]
 def attributions(gradient, x, baseline, n):
     """gradient(x) has x's shape, and so has the result."""
-    ...
+    raise NotImplementedError
 
 
 check("11b.2", attributions)
@@ -568,12 +568,12 @@ check("11b.2", attributions)
 
 
 # %% tags=["solution"]
-def attributions(gradient, x, baseline, n):
+def attributions_solution(gradient, x, baseline, n):
     way = [baseline + (k + 0.5) / n * (x - baseline) for k in range(n)]
     return (x - baseline) * np.mean([gradient(point) for point in way], axis=0)
 
 
-check("11b.2", attributions)
+check("11b.2", attributions_solution, solution=True)
 
 # %% [markdown]
 # ### Exercise 11b.3: the same order?
@@ -585,7 +585,7 @@ check("11b.2", attributions)
 # %% tags=["exercise"]
 def same_order(a, b):
     """a and b (n,), no ties. Return a number from -1 to 1."""
-    ...
+    raise NotImplementedError
 
 
 check("11b.3", same_order)
@@ -609,12 +609,12 @@ check("11b.3", same_order)
 
 
 # %% tags=["solution"]
-def same_order(a, b):
+def same_order_solution(a, b):
     ranks = [np.argsort(np.argsort(values)) for values in (a, b)]
     return np.corrcoef(*ranks)[0, 1]
 
 
-check("11b.3", same_order)
+check("11b.3", same_order_solution, solution=True)
 
 # %% [markdown]
 # ### Exercise 11b.4: a group of columns
@@ -627,7 +627,7 @@ check("11b.3", same_order)
 # %% tags=["exercise"]
 def growth_of_error(predict, x, y, group, order):
     """predict(x) gives (n,); order is a permutation of the n rows."""
-    ...
+    raise NotImplementedError
 
 
 check("11b.4", growth_of_error)
@@ -651,11 +651,11 @@ check("11b.4", growth_of_error)
 
 
 # %% tags=["solution"]
-def growth_of_error(predict, x, y, group, order):
+def growth_of_error_solution(predict, x, y, group, order):
     shuffled = x.copy()
     shuffled[:, group] = x[order][:, group]
     after, before = (np.mean((predict(rows) - y) ** 2) for rows in (shuffled, x))
     return after - before
 
 
-check("11b.4", growth_of_error)
+check("11b.4", growth_of_error_solution, solution=True)

@@ -510,7 +510,7 @@ claim("prefetch: share of the time", ahead / in_turn, at_most=0.9)
 # %% tags=["exercise"]
 def conv_price(height, width, channels, filters, size):
     """(parameters, FLOPs) of Conv2D(filters, size)."""
-    ...
+    raise NotImplementedError
 
 
 check("11c.1", conv_price)
@@ -536,13 +536,13 @@ check("11c.1", conv_price)
 
 
 # %% tags=["solution"]
-def conv_price(height, width, channels, filters, size):
+def conv_price_solution(height, width, channels, filters, size):
     weights = size * size * channels * filters
     places = (height - size + 1) * (width - size + 1)
     return weights + filters, 2 * weights * places
 
 
-check("11c.1", conv_price)
+check("11c.1", conv_price_solution, solution=True)
 
 # %% [markdown]
 # ### Exercise 11c.2: prune each neuron
@@ -554,7 +554,7 @@ check("11c.1", conv_price)
 # %% tags=["exercise"]
 def prune_columns(w, kept):  # w (inputs, units) -> the same shape
     """Zero all but the `kept` largest of each column."""
-    ...
+    raise NotImplementedError
 
 
 check("11c.2", prune_columns)
@@ -580,12 +580,12 @@ check("11c.2", prune_columns)
 
 
 # %% tags=["solution"]
-def prune_columns(w, kept):
+def prune_columns_solution(w, kept):
     threshold = np.sort(np.abs(w), axis=0)[-kept]
     return np.where(np.abs(w) >= threshold, w, 0)
 
 
-check("11c.2", prune_columns)
+check("11c.2", prune_columns_solution, solution=True)
 
 # %% [markdown]
 # ### Exercise 11c.3: one byte
@@ -599,7 +599,7 @@ check("11c.2", prune_columns)
 # %% tags=["exercise"]
 def to_byte(x):  # (n,) -> integers (n,), number, number
     """Codes from 0 to 255, where 0 is, and how far one step goes."""
-    ...
+    raise NotImplementedError
 
 
 check("11c.3", to_byte)
@@ -625,13 +625,13 @@ check("11c.3", to_byte)
 
 
 # %% tags=["solution"]
-def to_byte(x):
+def to_byte_solution(x):
     low = x.min()
     step = (x.max() - low) / 255
     return np.round((x - low) / step).astype(np.uint8), low, step
 
 
-check("11c.3", to_byte)
+check("11c.3", to_byte_solution, solution=True)
 
 # %% [markdown]
 # ### Exercise 11c.4: listen to the teacher
@@ -643,7 +643,7 @@ check("11c.3", to_byte)
 # %% tags=["exercise"]
 def listen(student, teacher, T):  # logits (batch, classes), both
     """A number."""
-    ...
+    raise NotImplementedError
 
 
 check("11c.4", listen)
@@ -669,7 +669,7 @@ check("11c.4", listen)
 
 
 # %% tags=["solution"]
-def listen(student, teacher, T):
+def listen_solution(student, teacher, T):
     def log_softmax(z):
         z = z - z.max(axis=1, keepdims=True)
         return z - np.log(np.exp(z).sum(axis=1, keepdims=True))
@@ -678,7 +678,7 @@ def listen(student, teacher, T):
     return -(T**2) * np.mean(np.sum(p * log_softmax(student / T), axis=1))
 
 
-check("11c.4", listen)
+check("11c.4", listen_solution, solution=True)
 
 # %% [markdown]
 # ### Exercise 11c.5: a fourth way
@@ -691,7 +691,7 @@ check("11c.4", listen)
 # %% tags=["exercise"]
 def thin(w, allowed):
     """(a, b): a (inputs, r), b (r, units), with the smallest r ≥ 1 that is allowed."""
-    ...
+    raise NotImplementedError
 
 
 check("11c.5", thin)
@@ -718,11 +718,11 @@ check("11c.5", thin)
 
 
 # %% tags=["solution"]
-def thin(w, allowed):
+def thin_solution(w, allowed):
     u, s, vt = np.linalg.svd(w, full_matrices=False)
     lost = [np.sqrt(np.sum(s[r:] ** 2) / np.sum(s**2)) for r in range(len(s) + 1)]
     r = next(r for r in range(1, len(lost)) if lost[r] <= allowed or r == len(s))
     return u[:, :r] * s[:r], vt[:r]
 
 
-check("11c.5", thin)
+check("11c.5", thin_solution, solution=True)

@@ -608,7 +608,7 @@ claim("rate 10: accuracy", privacy.accuracy(x_test, y_test, hasty), at_most=0.2)
 # %% tags=["exercise"]
 def sign_step(x, gradient, s):  # (n,), (n,), number -> (n,)
     """The attacked picture; its pixels stay in [0, 1]."""
-    ...
+    raise NotImplementedError
 
 
 check("11d.1", sign_step)
@@ -634,11 +634,11 @@ check("11d.1", sign_step)
 
 
 # %% tags=["solution"]
-def sign_step(x, gradient, s):
+def sign_step_solution(x, gradient, s):
     return np.clip(x + s * np.sign(gradient), 0, 1)
 
 
-check("11d.1", sign_step)
+check("11d.1", sign_step_solution, solution=True)
 
 # %% [markdown]
 # ### Exercise 11d.2: a guarantee
@@ -652,7 +652,7 @@ check("11d.1", sign_step)
 # %% tags=["exercise"]
 def lowest_margin(x, y, w, b, s):  # (n,), -1 or 1, (n,), number, number -> number
     """If it is positive, no attack of size s can succeed."""
-    ...
+    raise NotImplementedError
 
 
 check("11d.2", lowest_margin)
@@ -678,11 +678,11 @@ check("11d.2", lowest_margin)
 
 
 # %% tags=["solution"]
-def lowest_margin(x, y, w, b, s):
+def lowest_margin_solution(x, y, w, b, s):
     return y * (w @ x + b) - s * np.abs(w).sum()
 
 
-check("11d.2", lowest_margin)
+check("11d.2", lowest_margin_solution, solution=True)
 
 # %% [markdown]
 # ### Exercise 11d.3: nobody pulls too hard
@@ -694,7 +694,7 @@ check("11d.2", lowest_margin)
 # %% tags=["exercise"]
 def clip_and_add(gradients, limit):  # (n, d), number -> (d,)
     """The sum of the rows, each at most `limit` long."""
-    ...
+    raise NotImplementedError
 
 
 check("11d.3", clip_and_add)
@@ -720,12 +720,12 @@ check("11d.3", clip_and_add)
 
 
 # %% tags=["solution"]
-def clip_and_add(gradients, limit):
+def clip_and_add_solution(gradients, limit):
     length = np.linalg.norm(gradients, axis=1, keepdims=True)
     return np.sum(gradients * (limit / np.maximum(length, limit)), axis=0)
 
 
-check("11d.3", clip_and_add)
+check("11d.3", clip_and_add_solution, solution=True)
 
 # %% [markdown]
 # ### Exercise 11d.4: how much noise?
@@ -741,7 +741,7 @@ check("11d.3", clip_and_add)
 # %% tags=["exercise"]
 def noise_for(epsilon, delta, num_steps):  # numbers -> number
     """The noise multiplier σ."""
-    ...
+    raise NotImplementedError
 
 
 check("11d.4", noise_for)
@@ -769,13 +769,13 @@ check("11d.4", noise_for)
 
 
 # %% tags=["solution"]
-def noise_for(epsilon, delta, num_steps):
+def noise_for_solution(epsilon, delta, num_steps):
     log_term = np.log(1 / delta)
     root = np.sqrt(epsilon + log_term) - np.sqrt(log_term)
     return np.sqrt(num_steps / 2) / root
 
 
-check("11d.4", noise_for)
+check("11d.4", noise_for_solution, solution=True)
 
 # %% [markdown]
 # ### Exercise 11d.5: a server that liars cannot move (project)
@@ -789,7 +789,7 @@ check("11d.4", noise_for)
 # %% tags=["exercise"]
 def combine(updates):  # (clients, n) -> (n,)
     """An update that a minority cannot push away."""
-    ...
+    raise NotImplementedError
 
 
 check("11d.5", combine)
@@ -815,8 +815,8 @@ check("11d.5", combine)
 
 
 # %% tags=["solution"]
-def combine(updates):
+def combine_solution(updates):
     return np.median(updates, axis=0)
 
 
-check("11d.5", combine)
+check("11d.5", combine_solution, solution=True)

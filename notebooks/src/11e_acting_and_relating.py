@@ -538,7 +538,7 @@ claim("without rewards", parrot, at_most=100)
 # %% tags=["exercise"]
 def to_go(rewards, discount):  # (n,), number -> (n,)
     """The discounted return from each step on."""
-    ...
+    raise NotImplementedError
 
 
 check("11e.1", to_go)
@@ -564,7 +564,7 @@ check("11e.1", to_go)
 
 
 # %% tags=["solution"]
-def to_go(rewards, discount):
+def to_go_solution(rewards, discount):
     total, result = 0.0, np.zeros(len(rewards))
     for t in reversed(range(len(rewards))):
         total = rewards[t] + discount * total
@@ -572,7 +572,7 @@ def to_go(rewards, discount):
     return result
 
 
-check("11e.1", to_go)
+check("11e.1", to_go_solution, solution=True)
 
 # %% [markdown]
 # ### Exercise 11e.2: one step of Q-learning
@@ -585,7 +585,7 @@ check("11e.1", to_go)
 # %% tags=["exercise"]
 def learn_from(Q, s, a, reward, after, over, rate, discount):
     """Q (cells, actions) after one step of experience."""
-    ...
+    raise NotImplementedError
 
 
 check("11e.2", learn_from)
@@ -612,14 +612,14 @@ check("11e.2", learn_from)
 
 
 # %% tags=["solution"]
-def learn_from(Q, s, a, reward, after, over, rate, discount):
+def learn_from_solution(Q, s, a, reward, after, over, rate, discount):
     new = Q.copy()
     target = reward + (0 if over else discount * Q[after].max())
     new[s, a] += rate * (target - Q[s, a])
     return new
 
 
-check("11e.2", learn_from)
+check("11e.2", learn_from_solution, solution=True)
 
 # %% [markdown]
 # ### Exercise 11e.3: two losses, some labels missing
@@ -633,7 +633,7 @@ check("11e.2", learn_from)
 # %% tags=["exercise"]
 def joint_loss(main, other, known, balance):  # (n,), (n,), (n,) bool, λ -> number
     """The sum of both tasks' losses."""
-    ...
+    raise NotImplementedError
 
 
 check("11e.3", joint_loss)
@@ -659,12 +659,12 @@ check("11e.3", joint_loss)
 
 
 # %% tags=["solution"]
-def joint_loss(main, other, known, balance):
+def joint_loss_solution(main, other, known, balance):
     first = main[known].mean() if known.any() else 0.0
     return first + balance * other.mean()
 
 
-check("11e.3", joint_loss)
+check("11e.3", joint_loss_solution, solution=True)
 
 # %% [markdown]
 # ### Exercise 11e.4: who belongs to whom?
@@ -677,7 +677,7 @@ check("11e.3", joint_loss)
 # %% tags=["exercise"]
 def recall(a, b, k):  # (n, d), (n, d), integer -> number
     """Share of rows of a whose partner is among the k nearest rows of b."""
-    ...
+    raise NotImplementedError
 
 
 check("11e.4", recall)
@@ -704,7 +704,7 @@ check("11e.4", recall)
 
 
 # %% tags=["solution"]
-def recall(a, b, k):
+def recall_solution(a, b, k):
     a = a / np.linalg.norm(a, axis=1, keepdims=True)
     b = b / np.linalg.norm(b, axis=1, keepdims=True)
     cosines = a @ b.T
@@ -712,7 +712,7 @@ def recall(a, b, k):
     return np.mean(better < k)
 
 
-check("11e.4", recall)
+check("11e.4", recall_solution, solution=True)
 
 # %% [markdown]
 # ### Exercise 11e.5: a recommender (project)
@@ -727,7 +727,7 @@ check("11e.4", recall)
 # %% tags=["exercise"]
 def complete(ratings):  # (users, items) with NaN -> (users, items)
     """Every rating, also those that nobody gave."""
-    ...
+    raise NotImplementedError
 
 
 check("11e.5", complete)
@@ -756,7 +756,7 @@ check("11e.5", complete)
 
 
 # %% tags=["solution"]
-def complete(ratings):
+def complete_solution(ratings):
     known, guess = ~np.isnan(ratings), np.zeros(ratings.shape)
     for _ in range(100):
         full = np.where(known, ratings, guess)
@@ -765,4 +765,4 @@ def complete(ratings):
     return guess
 
 
-check("11e.5", complete)
+check("11e.5", complete_solution, solution=True)

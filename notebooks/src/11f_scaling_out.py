@@ -399,7 +399,7 @@ claim("more than 1e30 repetitions at 100 qubits", shots[-1] > 1e30)
 # %% tags=["exercise"]
 def combine(gradients, counts):  # (workers, n), (workers,) -> (n,)
     """The gradient of the joined batch."""
-    ...
+    raise NotImplementedError
 
 
 check("11f.1", combine)
@@ -425,11 +425,11 @@ check("11f.1", combine)
 
 
 # %% tags=["solution"]
-def combine(gradients, counts):
+def combine_solution(gradients, counts):
     return np.average(gradients, axis=0, weights=counts)
 
 
-check("11f.1", combine)
+check("11f.1", combine_solution, solution=True)
 
 # %% [markdown]
 # ### Exercise 11f.2: your part
@@ -442,7 +442,7 @@ check("11f.1", combine)
 # %% tags=["exercise"]
 def my_rows(rows, worker, workers):
     """A list of row numbers; worker counts from 0."""
-    ...
+    raise NotImplementedError
 
 
 check("11f.2", my_rows)
@@ -468,11 +468,11 @@ check("11f.2", my_rows)
 
 
 # %% tags=["solution"]
-def my_rows(rows, worker, workers):
+def my_rows_solution(rows, worker, workers):
     return list(range(worker, rows, workers))
 
 
-check("11f.2", my_rows)
+check("11f.2", my_rows_solution, solution=True)
 
 # %% [markdown]
 # ### Exercise 11f.3: what a month of training sends
@@ -484,7 +484,7 @@ check("11f.2", my_rows)
 # %% tags=["exercise"]
 def bytes_sent(parameters, item, workers, steps):
     """A number."""
-    ...
+    raise NotImplementedError
 
 
 check("11f.3", bytes_sent)
@@ -510,11 +510,11 @@ check("11f.3", bytes_sent)
 
 
 # %% tags=["solution"]
-def bytes_sent(parameters, item, workers, steps):
+def bytes_sent_solution(parameters, item, workers, steps):
     return 2 * (workers - 1) / workers * parameters * item * steps
 
 
-check("11f.3", bytes_sent)
+check("11f.3", bytes_sent_solution, solution=True)
 
 # %% [markdown]
 # ### Exercise 11f.4: train less often, send less often (project)
@@ -528,7 +528,7 @@ check("11f.3", bytes_sent)
 # %% tags=["exercise"]
 def local_sgd(w, a, c, rate, local, rounds):  # w (n,), a and c (workers, n)
     """The weights (n,) after all rounds."""
-    ...
+    raise NotImplementedError
 
 
 check("11f.4", local_sgd)
@@ -554,7 +554,7 @@ check("11f.4", local_sgd)
 
 
 # %% tags=["solution"]
-def local_sgd(w, a, c, rate, local, rounds):
+def local_sgd_solution(w, a, c, rate, local, rounds):
     for _ in range(rounds):
         v = np.tile(w, (len(a), 1))
         for _ in range(local):
@@ -563,4 +563,4 @@ def local_sgd(w, a, c, rate, local, rounds):
     return w
 
 
-check("11f.4", local_sgd)
+check("11f.4", local_sgd_solution, solution=True)
