@@ -19,7 +19,6 @@ import time
 import tomllib
 from pathlib import Path
 
-import jupytext
 import nbformat
 from nbclient import NotebookClient
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
@@ -112,6 +111,8 @@ def build(chapter, handout=False, source=None):
 
     `source`: the text of the chapter's .py, if not the one that is stored.
     """
+    import jupytext  # not among what a learner's commands need
+
     source = source_path(chapter).read_text("utf-8") if source is None else source
     middle = jupytext.reads(source, fmt="py:percent").cells
     cells = [*first_cells(chapter), *middle, *last_cells(chapter)]
