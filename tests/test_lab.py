@@ -22,7 +22,7 @@ from tools import environment, files, lab, notebooks, start
 BROWSER = next(
     filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None
 )
-QUICKEST = min(notebooks.manifest()[1], key=lambda chapter: chapter["seconds"])
+QUICKEST = min(notebooks.manifest()[1], key=lambda chapter: chapter["cpu_seconds"])
 
 
 # ---------------------------------------------------------------- copies

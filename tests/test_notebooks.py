@@ -6,6 +6,7 @@ import re
 import nbformat
 import pytest
 
+from tests.diagram_checks import diagrams_in, problems
 from tests.test_package import NOT_MOVED
 from tools import notebooks, picture, readme
 
@@ -177,6 +178,13 @@ def test_there_are_concept_diagrams(chapter):
     diagrams = [c for c in cells if "diagram" in notebooks.tags(c)]
     assert len(diagrams) >= 2
     assert all("figure" in notebooks.tags(cell) for cell in diagrams), "fold them"
+
+
+@each_moved
+def test_diagrams_are_legible(chapter):
+    source = notebooks.source_path(chapter).read_text("utf-8")
+    for figure in diagrams_in(source):
+        assert not list(problems(figure))
 
 
 @each_moved

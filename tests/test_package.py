@@ -3,7 +3,6 @@
 import ast
 import subprocess
 import sys
-import tomllib
 import zipfile
 from pathlib import Path
 
@@ -171,15 +170,3 @@ def test_no_paths_of_a_machine_and_no_registry_hosts_in_the_repository():
         text = path.read_text("utf-8")
         for wrong in ("/root/" + "main", "index" + "-url", "pythonhosted" + ".org"):
             assert wrong not in text, f"{name}: {wrong}"
-
-
-def test_every_dependency_has_its_reason():
-    for line in (ROOT / "requirements.in").read_text("utf-8").splitlines():
-        if line and not line.startswith("#"):
-            assert line.count("#") or line in ("pytest",), line
-    pins = (ROOT / "requirements.txt").read_text("utf-8")
-    assert "://" not in pins
-    project = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]
-    pinned = {line.partition("==")[0] for line in pins.splitlines() if "==" in line}
-    needed = {d.partition(">")[0].partition("<")[0] for d in project["dependencies"]}
-    assert needed <= pinned

@@ -77,6 +77,40 @@ def test_a_damaged_notebook_is_made_again(small_course, capsys):
     assert "01_small.ipynb could not be read" in capsys.readouterr().out
 
 
+@pytest.mark.parametrize(
+    ("code", "message"),
+    [
+        ("import os; os._exit(1)", "the kernel died"),
+        ("1 / 0", "ZeroDivisionError: division by zero"),
+    ],
+)
+def test_a_run_that_fails_leaves_the_stored_notebook(
+    small_course, monkeypatch, code, message
+):
+    chapter, source = small_course
+    monkeypatch.setattr(notebooks, "SET_UP", "import math{install:.0}{get:.0}")
+    notebooks.store(chapter)
+    path = notebooks.NOTEBOOKS / "01_small.ipynb"
+    before = path.read_bytes()
+    source.write_text(f"# %%\n{code}\n", "utf-8")
+    with pytest.raises(SystemExit) as caught:
+        notebooks.tell(chapter, False)
+    assert message in str(caught.value)
+    assert str(caught.value).endswith("\n01_small was not stored: it is as it was.")
+    assert path.read_bytes() == before
+
+
+def test_ctrl_c_is_one_sentence(small_course, monkeypatch, capsys):
+    def stop(chapter, always):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(notebooks, "store", stop)
+    with pytest.raises(SystemExit) as caught:
+        notebooks.tell(small_course[0], False)
+    assert caught.value.code == 130
+    assert capsys.readouterr().out == "\nStopped by Ctrl-C in 01_small: it is as it was.\n"
+
+
 def test_first_and_last_cells_come_from_the_manifest(small_course):
     cells = notebooks.build(small_course[0]).cells
     assert cells[0].source.startswith("# 01 · Small\n\n**Why?**")

@@ -169,10 +169,13 @@ def main():
     if len(sys.argv) < 2:
         raise SystemExit(__doc__)
     try:
-        with lock():
-            sys.exit(subprocess.call(sys.argv[1:]))
-    except KeyboardInterrupt:
+        with lock(), subprocess.Popen(sys.argv[1:]) as process:
+            while process.returncode is None:
+                with contextlib.suppress(KeyboardInterrupt):  # the command ends by itself
+                    process.wait()
+    except KeyboardInterrupt:  # while waiting for the lock
         raise SystemExit(130) from None
+    sys.exit(process.returncode)
 
 
 if __name__ == "__main__":

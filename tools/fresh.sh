@@ -24,8 +24,10 @@ command -v unshare >/dev/null || { echo "needs unshare (Linux) to cut the networ
 
 SECONDS=0
 make setup
-echo "installed in $SECONDS s"
+echo "the lab installed in $SECONDS s, $(du -sh .venv | cut -f1)"
 if [ "${1:-}" != lab ]; then
+    make lint
+    echo "tests installed after $SECONDS s"
     offline make test
     echo "tested after $SECONDS s"
 fi

@@ -239,7 +239,12 @@ def main():
     parser.add_argument("--work", type=Path, default=WORK, help="folder of your copies")
     options, jupyter_options = parser.parse_known_args()
     work = options.work.expanduser().resolve()
-    done = copy_notebooks(NOTEBOOKS, work)
+    try:
+        done = copy_notebooks(NOTEBOOKS, work)
+    except SystemExit as error:
+        raise SystemExit(
+            f"{error} Or name another: make lab ARGS='--work FOLDER'"
+        ) from None
     report(done, work)
     backend = "jax" if os.environ.get("KERAS_BACKEND") == "jax" else "tensorflow"
     use_course_keras(work / ".home", backend)

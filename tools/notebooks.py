@@ -21,9 +21,11 @@ from pathlib import Path
 
 import nbformat
 from nbclient import NotebookClient
+from nbclient.exceptions import CellExecutionError, CellTimeoutError, DeadKernelError
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
 from tqdm import tqdm
 
+from tools.environment import use_course_keras
 from tools.files import forgive_stdout, lock, write_atomically
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -251,9 +253,7 @@ def execute(notebook, label, *, strict=True, until=None, environment=None):
         record_timing=False,
         coalesce_streams=True,
         allow_errors=not strict,
-        extra_arguments=[
-            "--log-level=50"
-        ],  # the kernel itself says nothing, also at Ctrl-C
+        extra_arguments=["--log-level=50"],  # the kernel itself says nothing
     )
     with tempfile.TemporaryDirectory() as folder:
         record = Path(folder) / "claims"
@@ -429,8 +429,23 @@ def main():
             print(path.relative_to(ROOT))
         return
     with lock():
+        use_course_keras(ROOT / "build")
         for chapter in chapters_named(options.chapters):
-            print(f"notebooks/{stem(chapter)}.ipynb: {store(chapter, options.all)}")
+            print(f"notebooks/{stem(chapter)}.ipynb: {tell(chapter, options.all)}")
+
+
+def tell(chapter, always):
+    """`store`, and where that is not possible one sentence: the old notebook stays."""
+    try:
+        return store(chapter, always)
+    except DeadKernelError:
+        why = "the kernel died (out of memory?)"
+    except (CellExecutionError, CellTimeoutError) as error:
+        why = ANSI.sub("", str(error))
+    except KeyboardInterrupt:
+        print(f"\nStopped by Ctrl-C in {stem(chapter)}: it is as it was.")
+        raise SystemExit(130) from None
+    raise SystemExit(f"{why.strip()}\n{stem(chapter)} was not stored: it is as it was.")
 
 
 if __name__ == "__main__":

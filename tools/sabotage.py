@@ -19,6 +19,7 @@ import argparse
 import json
 import sys
 
+from tools.environment import use_course_keras
 from tools.files import forgive_stdout, lock, make_folder, write_atomically
 from tools.notebooks import ROOT, chapters_named, execute, source_path, stem
 from tools.seeds import experiment, first_error
@@ -68,6 +69,7 @@ def main():
     make_folder(SABOTAGE)
     unnoticed = 0
     with lock():
+        use_course_keras(ROOT / "build")
         for chapter in chapters_named(options.chapters):
             rows = []
             for conclusion in chapter.get("conclusions", []):

@@ -16,6 +16,7 @@ import statistics
 import sys
 from concurrent.futures import ThreadPoolExecutor
 
+from tools.environment import use_course_keras
 from tools.files import forgive_stdout, lock, make_folder, write_atomically
 from tools.notebooks import ROOT, build, chapters_named, execute, stem, tags
 
@@ -133,6 +134,7 @@ def main():
     options = parser.parse_args()
     forgive_stdout()
     make_folder(SEEDS)
+    use_course_keras(ROOT / "build")
     share = max(1, (os.cpu_count() or 1) // options.workers)
     os.environ.setdefault("TF_NUM_INTRAOP_THREADS", str(share))
     shifts = range(options.first, options.first + options.runs)

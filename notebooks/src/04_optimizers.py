@@ -692,21 +692,25 @@ claim("lost without", accuracy(clipped[-1]) - accuracy(bare[-1]), at_least=0.1)
 #
 # **The sum of yesterday (E075).** One text prints AdaGrad as $w \leftarrow w -
 # \frac{\alpha}{\sqrt{G+\epsilon}}\,g$ with the *old* sum $G$, and no line that adds to
-# it. At the start the old sum is 0, and the rate is $\alpha/\sqrt\epsilon$. Type in just
-# the printed line, and that is the rate for ever.
+# it. At the start the old sum is 0, and the rate is $\alpha/\sqrt\epsilon$.
 #
 # **Predict.** With $\alpha=0.001$ and $\epsilon=10^{-7}$, is that a safe rate?
 
 # %% tags=["E075"]
-w, G = 5.0, 0.0
-for _ in range(20):
-    w = w - 0.001 / np.sqrt(G + 1e-7) * (10 * w)  # 10 w is the slope of 5 w²
-claim("without the sum: distance after 20 steps", abs(w), at_least=1e20)
+w, G, path = 5.0, 0.0, []
+for _ in range(2000):
+    g = 10 * w  # the gradient of 5 w²
+    w, G = w - 0.001 / np.sqrt(G + 1e-7) * g, G + g**2  # the *old* sum divides
+    path.append(w)
+claim("with the old sum: distance after one step", abs(path[0]), at_least=150)
+claim("... and after 2,000", abs(path[-1]), at_least=150)
 
 # %% [markdown]
-# It is not: the rate is 3.16, and section 1's limit is 0.2 here. If a line after the step
-# adds $g^2$, only the first step is as bad: a leap to −153, where the huge sum then holds
-# $w$ fast.
+# It is not: the rate is 3.16 at the first step, and section 1's limit is 0.2 here. So $w$
+# leaps from 5 to −153. Only then does $G$ learn of the gradient, and of one so large that
+# every later step is tiny: $w$ is held fast where it landed. The new gradient must enter
+# the sum before the step, $G \leftarrow G + g^2$ first. Then the first step is
+# $\alpha\,g/\sqrt{g^2+\epsilon}$, hardly more than $\alpha$.
 #
 # **One formula for two (E077).** The same text prints the identical line for
 # RMSprop; one word beside it differs, *mean* for *sum*. The true difference is the line
