@@ -128,6 +128,7 @@ notebooks: $(ALL)  ## make notebooks/*.ipynb from notebooks/src, execute what ch
 	@$(RUN) -m tools.notebooks $(CHAPTERS) $(ARGS)
 	@$(RUN) -m tools.readme
 	@$(RUN) -m tools.places
+	@$(RUN) -m tools.teaching
 	@echo "Made: notebooks/*.ipynb, README.md, docs/. git diff shows what changed."
 
 publish: $(ALL)  ## REPO=owner/name TAG=v2.0.0: where notebooks may install from
