@@ -14,7 +14,7 @@ import time
 
 import numpy as np
 
-from dl_course import data, lesson, text_rnn
+from dl_course import common, data, lesson, optimizers, text_rnn
 
 SHARE = 0.9
 
@@ -44,10 +44,8 @@ def train(ids, size, epochs, number, *, units=256, window=64, batch=32):
     cut, rng = int(SHARE * len(ids)), np.random.default_rng(lesson.seed(number))
     model = text_rnn.build_writer(size, units=units, width=48, drop=0.4)
     steps = epochs * ((cut - 2 * window) // window // batch)
-    rate = keras.optimizers.schedules.CosineDecay(
-        0.0, steps - steps // 10, warmup_target=0.004, warmup_steps=steps // 10
-    )
-    optimizer = keras.optimizers.AdamW(rate, weight_decay=0.02, global_clipnorm=1.0)
+    schedule = optimizers.cosine_decay(0.004, steps, warmup_steps=steps // 10)
+    optimizer = keras.optimizers.AdamW(schedule, weight_decay=0.02, global_clipnorm=1.0)
     loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
     model.compile(optimizer, loss)
     for _ in range(epochs):
@@ -65,7 +63,7 @@ def bits(model, ids, context=100, length=300):
     cut = int(SHARE * len(ids))
     starts = np.arange(cut - context, len(ids) - length, length - context)
     rows = ids[starts[:, None] + np.arange(length + 1)]
-    logits = model.predict(rows[:, :-1], batch_size=32, verbose=0)[:, context:]
+    logits = common.predict(model, rows[:, :-1], 32)[:, context:]
     each = keras.losses.sparse_categorical_crossentropy(
         rows[:, context + 1 :], logits, from_logits=True
     )

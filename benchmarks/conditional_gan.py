@@ -21,7 +21,7 @@ import sys
 import numpy as np
 
 from benchmarks import table
-from dl_course import cnn, data, lesson
+from dl_course import cnn, common, data, lesson
 from dl_course import conditional_gan as cg
 
 ROUNDS = [375, 750, 1500, 3000, 6000]
@@ -115,7 +115,7 @@ def official_curve(x, y, seed, marks, score):
     def draw(labels):
         z = np.random.default_rng(0).standard_normal((len(labels), 128), dtype="float32")
         inputs = np.concatenate([z, cg.one_hot(labels)], axis=1)
-        return generator.predict(inputs, batch_size=1000, verbose=0)
+        return common.predict(generator, inputs)
 
     for i in range(1, marks[-1] + 1):
         at = rng.integers(0, len(x), 64)
@@ -158,7 +158,7 @@ def judged(digits, saved, epochs):
         judge = cnn.build_mnist_cnn()
         cnn.train_mnist_cnn(judge, x, y, epochs=epochs)
     reader = cg.with_features(judge)
-    features, probabilities = reader.predict(x_test, batch_size=1000, verbose=0)
+    features, probabilities = common.predict(reader, x_test)
     accuracy = np.mean(probabilities.argmax(axis=1) == y_test)
     floor = cg.frechet_distance(features[::2], features[1::2])
     print(f"Judge: {accuracy:.4f} of the test digits. Floor of the distance: {floor:.2f}.",
@@ -166,7 +166,7 @@ def judged(digits, saved, epochs):
     asked = np.arange(10).repeat(1000)
 
     def score(draw):
-        points, probabilities = reader.predict(draw(asked), batch_size=1000, verbose=0)
+        points, probabilities = common.predict(reader, draw(asked))
         shares = cg.recognized(probabilities.argmax(axis=1), asked)
         return {
             "share as ordered": float(shares.mean()),

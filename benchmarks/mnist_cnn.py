@@ -11,7 +11,7 @@ seconds of this process (all threads) and wall seconds, scoring left out.
 import numpy as np
 
 from benchmarks import table
-from dl_course import cnn, data, lesson
+from dl_course import cnn, craft, data, lesson
 
 OFFICIAL_EPOCHS = 15
 OFFICIAL = "keras.io/examples/vision/mnist_convnet, Chollet 2015"
@@ -89,8 +89,7 @@ def measured(name, seed, digits, short=False):
         note = f"The example has {OFFICIAL_EPOCHS} epochs." if short else ""
 
     def accuracy(model):
-        predicted = model.predict(x_test, batch_size=500, verbose=0).argmax(axis=1)
-        return {"test accuracy": float(np.mean(predicted == y_test))}
+        return {"test accuracy": craft.accuracy(model, x_test, y_test)}
 
     lesson.seed(seed)
     callback = table.scorer(accuracy)

@@ -22,7 +22,7 @@ os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # NumPy only, before its imp
 import numpy as np
 
 from benchmarks import table
-from dl_course import backprop, data, lesson, network
+from dl_course import backprop, craft, data, lesson, network
 
 SIZES, ACTIVATIONS = [784, 128, 10], ["relu", "linear"]
 EPOCHS, BATCH, RATE = 5, 64, 0.2
@@ -58,8 +58,8 @@ def measured(name, seed, train, digits, layers):
     watch = table.Stopwatch()
     trained = train(x, y, layers)
     cpu = watch.pause()
-    right = network.forward(x_test, trained)[-1].argmax(axis=1) == y_test
-    point = table.Point(EPOCHS, cpu, {"test accuracy": float(np.mean(right))})
+    right = craft.accuracy(trained, x_test, y_test)
+    point = table.Point(EPOCHS, cpu, {"test accuracy": right})
     return table.Run(
         task="MLP in NumPy",
         recipe=f"{name}, {EPOCHS} epochs",

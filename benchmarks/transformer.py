@@ -12,6 +12,7 @@ Transformer or more: its last row counts. `--muon` lets the GRU have Muon, too. 
 """
 
 import argparse
+import functools
 import time
 
 import numpy as np
@@ -20,42 +21,43 @@ from benchmarks import character_models
 from dl_course import lesson, text_rnn, transformer
 
 
+def pieces(ids, length, step=None):
+    """Cut a long row of ids into rows of `length`, `step` apart (`length` if None)."""
+    ids = np.asarray(ids)
+    if ids.ndim != 1 or len(ids) < length:
+        raise ValueError(f"ids: expected one row of at least {length}, got {ids.shape}")
+    starts = np.arange(0, len(ids) - length + 1, length if step is None else step)
+    return ids[starts[:, None] + np.arange(length)]
+
+
 def alice(window=64):
     """(rows of window + 1 ids, number of training rows, number of characters)."""
     ids, alphabet = character_models.book()
     cut = int(character_models.SHARE * len(ids))
-    train = transformer.pieces(ids[:cut], window + 1, window // 2)
-    test = transformer.pieces(ids[cut:], window + 1, window)
+    train = pieces(ids[:cut], window + 1, window // 2)
+    test = pieces(ids[cut:], window + 1, window)
     return np.concatenate([train, test]), len(train), len(alphabet)
 
 
-def train(model, rows, epochs, rate):
+def train(model, rows, epochs, learning_rate, optimizer=None):
     """Train as the chapters do; return CPU seconds."""
     start = time.process_time()
-    text_rnn.train_writer(model, rows, epochs=epochs, rate=rate)
+    settings = {"learning_rate": learning_rate, "optimizer": optimizer}
+    text_rnn.train_writer(model, rows, epochs=epochs, **settings)
     return time.process_time() - start
 
 
-def train_with_muon(model, rows, epochs, adam_share, size=32):
+def train_with_muon(model, rows, epochs, adam_share):
     """The same plan, with Muon for the matrices inside.
 
     Embeddings, vectors and the last layer have Adam, at `adam_share` of the rate.
     """
     import keras
 
-    steps = epochs * -(-len(rows) // size)
-    plan = keras.optimizers.schedules.CosineDecay(
-        0.0, steps - steps // 10, warmup_target=0.02, warmup_steps=steps // 10
-    )
     settings = {"weight_decay": 0.02, "adam_weight_decay": 0.02, "global_clipnorm": 1.0}
-    optimizer = keras.optimizers.Muon(
-        plan, adam_lr_ratio=adam_share, exclude_layers=[model.layers[-1].name], **settings
-    )
-    loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
-    model.compile(optimizer, loss)
-    start = time.process_time()
-    model.fit(rows[:, :-1], rows[:, 1:], batch_size=size, epochs=epochs, verbose=0)
-    return time.process_time() - start
+    settings |= {"adam_lr_ratio": adam_share, "exclude_layers": [model.layers[-1].name]}
+    muon = functools.partial(keras.optimizers.Muon, **settings)
+    return train(model, rows, epochs, 0.02, muon)
 
 
 def compare(name, seed, rows, cut, size, epochs, sizes, units, muon):

@@ -70,7 +70,7 @@ def twenty_numbers(x, epochs, callback):
     """Chapter 07b's network and recipe."""
     x = x.reshape(-1, 784)
     halves = latent.build_dense_halves(20, mean_image=x.mean(axis=0))
-    return ours(*halves, x, epochs, callback, rate=0.003)
+    return ours(*halves, x, epochs, callback, learning_rate=0.003)
 
 
 def ours(encoder, decoder, x, epochs, callback, **options):

@@ -10,7 +10,7 @@ from collections import Counter
 
 import numpy as np
 
-from dl_course import backprop, network, optimizers
+from dl_course import backprop, common, network, optimizers
 
 # ------------------------------------------------------------------------- a grid world
 
@@ -86,9 +86,7 @@ def cartpole(states, actions, *, gravity=9.8, length=0.5, force=10.0):
     actions (n,): 0 pushes left, 1 right. A 1 kg cart, a 0.1 kg pole of half-length
     `length`, no friction; the Euler step of Gymnasium's CartPole. Returns (n, 4).
     """
-    states, actions = np.asarray(states, float), np.asarray(actions)
-    if states.ndim != 2 or states.shape[1] != 4:
-        raise ValueError(f"states: expected shape (n, 4), got {states.shape}")
+    states, actions = common.numbers(states, "states", "n", 4), np.asarray(actions)
     if actions.shape != states.shape[:1] or not np.isin(actions, (0, 1)).all():
         raise ValueError(f"actions: expected {len(states)} zeros and ones, got {actions!r}")
     _, speed, angle, spin = states.T
@@ -238,8 +236,8 @@ def contrastive_loss(a, b, temperature=0.07):
     a, b (batch, d), rows of length 1; row i of one belongs to row i of the other. The mean
     cross-entropy of the scores a bᵀ / temperature, over rows and over columns.
     """
-    if np.shape(a) != np.shape(b) or np.ndim(a) != 2:
-        raise ValueError(f"b: expected the shape of a, {np.shape(a)}, got {np.shape(b)}")
+    a = common.numbers(a, "a", "batch", "d")
+    b = common.numbers(b, "b", *a.shape)
     scores, right = a @ b.T / temperature, np.arange(len(a))
     both = [backprop.softmax_cross_entropy(s, right)[0] for s in (scores, scores.T)]
     return float(sum(both) / 2)
@@ -254,37 +252,30 @@ def build_tower(inputs, width=64):
     return keras.Sequential(stack)
 
 
-def train_towers(first, second, x, y, rng, *, epochs=15, batch=250, temperature=0.07):
+def train_towers(first, second, x, y, rng, *, epochs=15, batch_size=250, temperature=0.07):
     """Train two towers so that row i of x lands near row i of y (`contrastive_loss`)."""
     import keras
-    import tensorflow as tf
     from keras import ops
 
-    weights = first.trainable_variables + second.trainable_variables
-    optimizer = keras.optimizers.Adam(0.003)
-    optimizer.build(weights)
-    right = np.arange(batch)
+    right = np.arange(batch_size)
     entropy = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
 
-    @tf.function
-    def step(x, y):
-        with tf.GradientTape() as tape:
-            scores = ops.matmul(first(x), ops.transpose(second(y))) / temperature
-            loss = entropy(right, scores) + entropy(right, ops.transpose(scores))
-        optimizer.apply(tape.gradient(loss, weights), weights)
+    def loss(x, y):
+        scores = ops.matmul(first(x), ops.transpose(second(y))) / temperature
+        return entropy(right, scores) + entropy(right, ops.transpose(scores))
 
+    weights = first.trainable_variables + second.trainable_variables
+    step = common.compiled_step(loss, weights, keras.optimizers.Adam(0.003))
     for _ in range(epochs):
         order = rng.permutation(len(x))
-        for start in range(0, len(x) - batch + 1, batch):
-            rows = order[start : start + batch]
+        for start in range(0, len(x) - batch_size + 1, batch_size):
+            rows = order[start : start + batch_size]
             step(x[rows], y[rows])
 
 
 def recall_at(scores, k=1):
     """Share of rows whose partner, column i of row i, is among the k best; ties lose."""
-    scores = np.asarray(scores)
-    if scores.ndim != 2 or scores.shape[0] != scores.shape[1]:
-        raise ValueError(f"scores: expected shape (n, n), got {scores.shape}")
+    scores = common.numbers(scores, "scores", len(scores), len(scores))
     return float(np.mean((scores >= np.diag(scores)[:, None]).sum(axis=1) <= k))
 
 

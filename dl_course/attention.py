@@ -7,24 +7,24 @@ any axes in front. A mask is boolean, True where a query may look, and broadcast
 
 import numpy as np
 
+from dl_course import common
+
+ROWS = ..., "length", "features"
+
 # ---------------------------------------------------------------- scores
 
 
 def dot_scores(q, k):
     """s_ij = q_i · k_j. q: (..., n, d), k: (..., m, d). Returns (..., n, m)."""
-    q, k = _rows(q, "q"), _rows(k, "k")
-    if q.shape[-1] != k.shape[-1]:
-        raise ValueError(
-            f"k: expected {q.shape[-1]} features as q has, got shape {k.shape}"
-        )
+    q = common.numbers(q, "q", *ROWS)
+    k = common.numbers(k, "k", ..., "length", q.shape[-1])
     return q @ np.swapaxes(k, -1, -2)
 
 
 def multiplicative_scores(q, k, w):
     """s_ij = q_i W k_j: q and k may differ in size (Luong et al., 2015). w: (d_q, d_k)."""
-    q, k, w = _rows(q, "q"), _rows(k, "k"), np.asarray(w)
-    if w.shape != (q.shape[-1], k.shape[-1]):
-        raise ValueError(f"w: expected shape {(q.shape[-1], k.shape[-1])}, got {w.shape}")
+    q, k = common.numbers(q, "q", *ROWS), common.numbers(k, "k", *ROWS)
+    w = common.numbers(w, "w", q.shape[-1], k.shape[-1])
     return dot_scores(q @ w, k)
 
 
@@ -33,15 +33,10 @@ def additive_scores(q, k, w_q, w_k, v):
 
     w_q: (d_q, hidden), w_k: (d_k, hidden), v: (hidden,). Returns (..., n, m).
     """
-    q, k = _rows(q, "q"), _rows(k, "k")
-    w_q, w_k, v = np.asarray(w_q), np.asarray(w_k), np.asarray(v)
-    if v.ndim != 1:
-        raise ValueError(f"v: expected shape (hidden,), got {v.shape}")
-    for name, w, rows in (("w_q", w_q, q), ("w_k", w_k, k)):
-        if w.shape != (rows.shape[-1], len(v)):
-            raise ValueError(
-                f"{name}: expected shape {(rows.shape[-1], len(v))}, got {w.shape}"
-            )
+    q, k = common.numbers(q, "q", *ROWS), common.numbers(k, "k", *ROWS)
+    v = common.numbers(v, "v", "hidden")
+    w_q = common.numbers(w_q, "w_q", q.shape[-1], len(v))
+    w_k = common.numbers(w_k, "w_k", k.shape[-1], len(v))
     hidden = (q @ w_q)[..., :, None, :] + (k @ w_k)[..., None, :, :]
     return np.tanh(hidden) @ v  # (..., n, m, hidden) @ (hidden,)
 
@@ -51,16 +46,12 @@ def additive_scores(q, k, w_q, w_k, v):
 
 def causal_mask(length):
     """Query i may look at keys 0 … i: the past and itself. (length, length), bool."""
-    if length < 1:
-        raise ValueError(f"length: expected an integer ≥ 1, got {length!r}")
-    return np.tri(length, dtype=bool)
+    return np.tri(common.count(length, "length"), dtype=bool)
 
 
 def padding_mask(lengths, length):
     """Nobody looks at padding: row b has `lengths[b]` real keys. (batch, 1, length)."""
-    lengths = np.asarray(lengths)
-    if lengths.ndim != 1 or np.any((lengths < 0) | (lengths > length)):
-        raise ValueError(f"lengths: expected numbers from 0 to {length}, got {lengths}")
+    lengths = common.integers(lengths, "lengths", "batch", below=length + 1)
     return np.arange(length) < lengths[:, None, None]
 
 
@@ -70,9 +61,7 @@ def masked_softmax(scores, mask=None):
     A row that may look nowhere gets zeros, not NaN: its output is the zero vector.
     Keras 3.15 does the same.
     """
-    scores = np.asarray(scores)
-    if scores.dtype.kind != "f":
-        scores = scores.astype(float)
+    scores = common.numbers(scores, "scores")
     allowed = np.ones((), bool) if mask is None else np.asarray(mask)
     if allowed.dtype != bool:
         raise ValueError(f"mask: expected True and False, got {allowed.dtype}")
@@ -104,9 +93,7 @@ def dot_product_attention(q, k, v, mask=None):
     Returns Z (..., n, d_v) and A (..., n, m) (Vaswani et al., 2017).
     """
     scores = dot_scores(q, k)
-    v = _rows(v, "v")
-    if v.shape[-2] != scores.shape[-1]:
-        raise ValueError(f"v: expected one row a key, {scores.shape[-1]}, got {v.shape}")
+    v = common.numbers(v, "v", ..., scores.shape[-1], "d_v")
     scale = np.sqrt(np.shape(q)[-1]).astype(scores.dtype)
     weights = masked_softmax(scores / scale, mask)
     return weights @ v, weights
@@ -128,10 +115,8 @@ def multi_head_attention(x, memory, weights, mask=None):
     if len(weights) != 8:
         raise ValueError(f"weights: expected eight arrays, got {len(weights)}")
     w_q, b_q, w_k, b_k, w_v, b_v, w_o, b_o = map(np.asarray, weights)
-    x, memory = _rows(x, "x", 3), _rows(memory, "memory", 3)
-    for name, rows, w in (("x", x, w_q), ("memory", memory, w_k)):
-        if rows.shape[-1] != w.shape[0]:
-            raise ValueError(f"{name}: expected {w.shape[0]} features, got {rows.shape}")
+    x = common.numbers(x, "x", "batch", "n", len(w_q))
+    memory = common.numbers(memory, "memory", "batch", "m", len(w_k))
     q = np.einsum("bnf,fhd->bhnd", x, w_q) + b_q[:, None]  # (batch, heads, n, d_k)
     k = np.einsum("bmf,fhd->bhmd", memory, w_k) + b_k[:, None]
     v = np.einsum("bmf,fhd->bhmd", memory, w_v) + b_v[:, None]
@@ -169,14 +154,11 @@ def attention_pooling(x, w, b, v):
 
     Returns the context (batch, features) and the weights (batch, time), whose rows sum
     to 1. The order of the sequence does not matter. It is additive attention with a
-    single learned query (Bahdanau et al., 2015; Lin et al., 2017), not self-attention.
+    single learned query (Bahdanau et al., 2015). Lin et al. (2017) called that
+    self-attention; today the word means that every place asks all others.
     """
-    x = np.asarray(x)
-    if x.ndim != 3:
-        raise ValueError(
-            f"x: expected shape (batch, time, features), got {x.shape} (x[None] adds the "
-            "batch axis)"
-        )
+    hint = " (x[None] adds the batch axis)"
+    x = common.numbers(x, "x", "batch", "time", "features", hint=hint)
     weights = masked_softmax(np.tanh(x @ w + b) @ v)  # softmax over time
     return np.einsum("bt,btf->bf", weights, x), weights
 
@@ -225,11 +207,7 @@ def draw_alignment(weights, columns, rows, *, title=None, size=0.24):
     """
     import matplotlib.pyplot as plt
 
-    weights = np.asarray(weights)
-    if weights.shape != (len(rows), len(columns)):
-        raise ValueError(
-            f"weights: expected shape {(len(rows), len(columns))}, got {weights.shape}"
-        )
+    weights = common.numbers(weights, "weights", len(rows), len(columns))
     shape = size * len(columns) + 0.8, size * len(rows) + 0.8
     figure, axis = plt.subplots(figsize=shape)
     axis.imshow(weights, cmap="Blues", vmin=0, vmax=1)
@@ -248,24 +226,10 @@ def draw_alignment(weights, columns, rows, *, title=None, size=0.24):
 
 def alignment_table(weights, columns, rows):
     """The same as an HTML table (a string), for scripts that a figure's fonts lack."""
-    weights = np.asarray(weights)
-    if weights.shape != (len(rows), len(columns)):
-        raise ValueError(
-            f"weights: expected shape {(len(rows), len(columns))}, got {weights.shape}"
-        )
+    weights = common.numbers(weights, "weights", len(rows), len(columns))
     head = "".join(f"<th>{column}</th>" for column in columns)
     lines = [f"<tr><th></th>{head}</tr>"]
     for label, line in zip(rows, weights, strict=True):
         cells = [f'<td style="background:rgba(0,114,178,{w:.2f})"></td>' for w in line]
         lines.append(f"<tr><th>{label}</th>{''.join(cells)}</tr>")
     return f"<table>{''.join(lines)}</table>"
-
-
-def _rows(x, name, ndim=None):
-    x = np.asarray(x)
-    if x.dtype.kind not in "buif":
-        raise ValueError(f"{name}: expected numbers, got {x.dtype}")
-    if x.ndim < 2 or (ndim and x.ndim != ndim):
-        wanted = "(batch, length, features)" if ndim else "(..., length, features)"
-        raise ValueError(f"{name}: expected shape {wanted}, got {x.shape}")
-    return x if x.dtype.kind == "f" else x.astype(float)

@@ -11,7 +11,7 @@ from numbers import Real
 
 import numpy as np
 
-from dl_course import network
+from dl_course import common, network
 from dl_course.plots import BLACK, BLUE, RED
 
 # ------------------------------------------------------------------------ nudging
@@ -23,8 +23,7 @@ def numerical_gradient(f, x, *, step=6e-6):
     `f` takes a float64 array of x's shape and returns a number. h is `step`, times |x|
     above 1; the default is about the cube root of float64's precision.
     """
-    if not step > 0:
-        raise ValueError(f"step: expected a number > 0, got {step!r}")
+    common.positive(step, "step")
     x = np.asarray(x, dtype=np.float64)
     gradient = np.empty_like(x)
     for i in np.ndindex(x.shape):
@@ -40,8 +39,7 @@ def numerical_gradient(f, x, *, step=6e-6):
 def relative_error(a, b):
     """‖a - b‖ / max(‖a‖, ‖b‖): 0 if equal, 1 if one is zero, 2 if opposite."""
     a, b = np.asarray(a, dtype=np.float64), np.asarray(b, dtype=np.float64)
-    if a.shape != b.shape:
-        raise ValueError(f"b: expected the shape of a, {a.shape}, got {b.shape}")
+    common.alike(b, a, "b", "a")
     largest = max(np.linalg.norm(a), np.linalg.norm(b))
     return float(np.linalg.norm(a - b) / largest) if largest else 0.0
 
@@ -209,9 +207,7 @@ def softmax_cross_entropy(logits, labels):
     logits (batch, classes); labels (batch,), integers from 0 to classes - 1.
     """
     batch, classes = logits.shape
-    labels = np.asarray(labels)
-    if labels.shape != (batch,) or not np.isin(labels, range(classes)).all():
-        raise ValueError(f"labels: expected {batch} integers < {classes}, got {labels!r}")
+    labels = common.integers(labels, "labels", batch, below=classes)
     y = np.eye(classes, dtype=logits.dtype)[labels]  # (batch, classes), one-hot
     loss = network.categorical_crossentropy(y, logits, from_logits=True)
     return loss, (network.softmax(logits) - y) / batch

@@ -6,12 +6,11 @@ directions, or a pair (down, right). Padding is "valid" (none) or "same" (Tensor
 """
 
 import math
-from numbers import Integral
 
 import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 
-from dl_course import plots
+from dl_course import common, optimizers, plots
 
 # ---------------------------------------------------------- sizes, along one direction
 
@@ -37,7 +36,7 @@ def pad_amounts(size, kernel_size, *, strides=1, padding="valid", dilation=1):
     """
     named = {"size": size, "kernel_size": kernel_size, "strides": strides}
     for name, value in {**named, "dilation": dilation}.items():
-        _count(value, name)
+        common.count(value, name)
     if padding not in ("valid", "same"):
         raise ValueError(f"padding: expected 'valid' or 'same', got {padding!r}")
     if padding == "valid":
@@ -64,7 +63,7 @@ def receptive_field(layers):
             raise ValueError(f"layers: expected two or three integers each, got {layer!r}")
         kernel_size, strides, dilation = (*layer, 1)[:3]
         for number in (kernel_size, strides, dilation):
-            _count(number, "layers")
+            common.count(number, "layers")
         field += (kernel_size - 1) * dilation * jump
         jump *= strides
     return field
@@ -215,10 +214,8 @@ def train_mnist_cnn(model, x, y, *, epochs=6, callbacks=()):
     import keras
 
     steps = epochs * math.ceil(len(x) / 128)
-    rate = keras.optimizers.schedules.CosineDecay(
-        0.0, steps - steps // 5, warmup_target=0.015, warmup_steps=steps // 5
-    )
-    optimizer = keras.optimizers.AdamW(rate, weight_decay=0.05)
+    schedule = optimizers.cosine_decay(0.015, steps, warmup_steps=steps // 5)
+    optimizer = keras.optimizers.AdamW(schedule, weight_decay=0.05)
     model.compile(optimizer, "sparse_categorical_crossentropy", metrics=["accuracy"])
     return model.fit(x, y, batch_size=128, epochs=epochs, verbose=0, callbacks=[*callbacks])
 
@@ -260,39 +257,22 @@ def draw_stencil(image, kernel, row, column):
 # ------------------------------------------------------------------ checked arguments
 
 
-def _count(value, name):
-    if not isinstance(value, Integral) or isinstance(value, bool) or value < 1:
-        raise ValueError(f"{name}: expected an integer ≥ 1, got {value!r}")
-
-
 def _pair(value, name):
     pair = tuple(value) if isinstance(value, tuple | list) else (value, value)
     if len(pair) != 2:
         raise ValueError(f"{name}: expected one integer or a pair, got {value!r}")
     for number in pair:
-        _count(number, name)
+        common.count(number, name)
     return pair
 
 
-def _images(x, name="x"):
-    x = np.asarray(x)
-    if x.ndim != 4 or x.dtype.kind not in "buif":
-        raise ValueError(
-            f"{name}: expected numbers of shape (batch, height, width, channels), got "
-            f"{x.dtype} {x.shape} (x[..., None] adds a missing channel axis)"
-        )
-    return x if x.dtype.kind == "f" else x.astype(float)
+def _images(x):
+    hint = " (x[..., None] adds a missing channel axis)"
+    return common.numbers(x, "x", "batch", "height", "width", "channels", hint=hint)
 
 
 def _conv_arguments(x, kernel, bias):
-    x, kernel = _images(x), np.asarray(kernel)
-    channels = x.shape[3]
-    if kernel.ndim != 4 or kernel.shape[2] != channels:
-        raise ValueError(
-            f"kernel: expected shape (height, width, {channels}, filters) for x with "
-            f"{channels} channels, got {kernel.shape}"
-        )
-    bias = np.zeros(kernel.shape[3], x.dtype) if bias is None else np.asarray(bias)
-    if bias.shape != kernel.shape[3:]:
-        raise ValueError(f"bias: expected shape {kernel.shape[3:]}, got {bias.shape}")
-    return x, kernel, bias
+    x = _images(x)
+    kernel = common.numbers(kernel, "kernel", "height", "width", x.shape[3], "filters")
+    bias = np.zeros(kernel.shape[3], x.dtype) if bias is None else bias
+    return x, kernel, common.numbers(bias, "bias", kernel.shape[3])

@@ -4,12 +4,13 @@ A cost counts one example forward; a FLOP is one multiplication or one addition,
 product that is added up counts two. Sizes are in bytes, energies in joules.
 """
 
+import math
 import time
 import zlib
 
 import numpy as np
 
-from dl_course.craft import outputs_of
+from dl_course import common
 from dl_course.network import softmax
 
 # Picojoules for one operation on a chip of 2014, at 45 nm (Horowitz, 2014), and for one
@@ -64,9 +65,8 @@ def training_bytes(model, batch_size, *, slots=2, item=4):
     `slots`: numbers the optimizer keeps for each weight (Adam 2, plain SGD 0); `item`:
     bytes a number. Activations: every layer's output, kept for the way back.
     """
-    for name, value in (("batch_size", batch_size), ("item", item)):
-        if value < 1:
-            raise ValueError(f"{name}: expected ≥ 1, got {value}")
+    common.count(batch_size, "batch_size")
+    common.count(item, "item")
     weights = sum(int(np.prod(v.shape)) for v in model.trainable_variables)
     outputs = sum(int(np.prod(layer.output.shape[1:])) for layer in model.layers)
     numbers = {
@@ -114,24 +114,19 @@ def joules(flops, weights, number="float32", *, examples=1):
 # ---------------------------------------------------------------- training
 
 
-def train(model, x, targets, *, epochs, rate=0.002, loss=None):
-    """Compile and train with Adam, batches of 128; the rate sinks along a cosine.
+def train(model, x, targets, *, epochs, learning_rate=0.002, loss=None):
+    """Compile and train with Adam, batches of 128; the learning rate sinks along a cosine.
 
     `targets`: labels (n,), or what `loss` takes. Returns the model.
     """
     import keras
 
-    steps = epochs * -(-len(x) // 128)
+    steps = epochs * math.ceil(len(x) / 128)
+    schedule = keras.optimizers.schedules.CosineDecay(learning_rate, steps)
     loss = loss or keras.losses.SparseCategoricalCrossentropy(from_logits=True)
-    optimizer = keras.optimizers.Adam(keras.optimizers.schedules.CosineDecay(rate, steps))
-    model.compile(optimizer, loss, steps_per_execution=8)
+    model.compile(keras.optimizers.Adam(schedule), loss, steps_per_execution=8)
     model.fit(x, targets, batch_size=128, epochs=epochs, verbose=0)
     return model
-
-
-def accuracy(model, x, y):
-    """The share of labels y that the largest output hits."""
-    return float(np.mean(outputs_of(model, x).argmax(axis=1) == y))
 
 
 def copy(model):
@@ -214,9 +209,7 @@ def quantize_model(model):
 
 def soften(logits, temperature):
     """softmax(logits / temperature): the higher, the more the also-rans are heard."""
-    if not temperature > 0:
-        raise ValueError(f"temperature: expected > 0, got {temperature}")
-    return softmax(np.asarray(logits) / temperature)
+    return softmax(np.asarray(logits) / common.positive(temperature, "temperature"))
 
 
 def distillation_loss(temperature):

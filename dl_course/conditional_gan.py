@@ -5,6 +5,8 @@ Images are (n, 28, 28, 1) in [0, 1]; labels are integers 0 to 9.
 
 import numpy as np
 
+from dl_course import common
+
 NOISE = 32  # numbers that a digit is made of, besides its class
 CLASSES = 10
 
@@ -133,13 +135,7 @@ def train(generator, discriminator, x, y, rng, *, num_steps=1200, batch=64, watc
 
 def one_hot(labels):
     """(n,) integers 0 to 9 to (n, 10) float32."""
-    labels = np.asarray(labels)
-    wrong = labels.ndim != 1 or labels.dtype.kind not in "iu"
-    if wrong or (len(labels) and not 0 <= labels.min() <= labels.max() < CLASSES):
-        raise ValueError(
-            f"labels: expected integers 0 to {CLASSES - 1} of shape (n,), got "
-            f"{labels.dtype} {labels.shape}"
-        )
+    labels = common.integers(labels, "labels", "n", below=CLASSES)
     return np.eye(CLASSES, dtype="float32")[labels]
 
 
@@ -147,7 +143,7 @@ def draw(generator, labels, rng):
     """One image for each label: (n, 28, 28, 1)."""
     labels = one_hot(labels)
     z = rng.standard_normal((len(labels), NOISE), dtype="float32")
-    return generator.predict([z, labels], batch_size=1000, verbose=0)
+    return common.predict(generator, [z, labels])
 
 
 # -------------------------------------------------------------------------------- judging
@@ -165,13 +161,8 @@ def recognized(predicted, asked):
 
     NaN for a class that nobody asked for.
     """
-    predicted, asked = np.asarray(predicted), np.asarray(asked)
-    one_hot(asked)  # checks
-    if predicted.shape != asked.shape:
-        raise ValueError(
-            f"predicted: expected {asked.shape} classes, one for each asked, got "
-            f"{predicted.shape}"
-        )
+    asked = common.integers(asked, "asked", "n", below=CLASSES)
+    predicted = common.integers(predicted, "predicted", len(asked))
     right = np.bincount(asked[predicted == asked], minlength=CLASSES)
     counts = np.bincount(asked, minlength=CLASSES)
     return np.where(counts > 0, right / np.maximum(counts, 1), np.nan)
@@ -185,11 +176,9 @@ def frechet_distance(a, b):
     On features of a classifier it is the yardstick of Heusel et al. (2017). With few
     points it is too large: compare with the distance of two real samples of that size.
     """
-    a, b = np.asarray(a, float), np.asarray(b, float)
-    if a.ndim != 2 or b.ndim != 2 or a.shape[1] != b.shape[1] or min(map(len, (a, b))) < 2:
-        raise ValueError(
-            f"b: expected shape (n, d) as a, {a.shape}, with n ≥ 2, got {b.shape}"
-        )
+    a = common.numbers(a, "a", "n", "d").astype(float)
+    b = common.numbers(b, "b", "n", a.shape[1]).astype(float)
+    common.count(min(len(a), len(b)), "a, b", 2)
     covariances = [np.atleast_2d(np.cov(cloud.T)) for cloud in (a, b)]
     values, vectors = np.linalg.eigh(covariances[0])
     root = vectors * np.sqrt(np.maximum(values, 0)) @ vectors.T  # Σ_a^½

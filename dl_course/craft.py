@@ -5,6 +5,8 @@ Chapter 02's second half. One example a row; y_true and y_pred stand in Keras's 
 
 import numpy as np
 
+from dl_course import common, network
+
 # ---------------------------------------------------------------- a table
 
 ORIGINS = ["USA", "Europe", "Japan"]
@@ -63,7 +65,11 @@ def split_groups(groups, fractions, rng):
     filled = np.empty(len(names))  # share of all rows up to the middle of each group
     filled[order] = (np.cumsum(sizes[order]) - sizes[order] / 2) / len(groups)
     part = np.searchsorted(np.cumsum(fractions)[:-1], filled)[group]
-    return [np.flatnonzero(part == k) for k in range(len(fractions))]
+    parts = [np.flatnonzero(part == k) for k in range(len(fractions))]
+    if not all(map(len, parts)):
+        sizes = f"{[*map(len, parts)]} rows out of {len(names)} groups"
+        raise ValueError(f"groups: expected some for each part, got {sizes}")
+    return parts
 
 
 def fit_statistics(x):
@@ -86,12 +92,20 @@ def preprocess(x, statistics):
 # ---------------------------------------------------------------- judging a model
 
 
+def accuracy(model, x, y):
+    """The share of rows of x whose largest output is the one at their label y (n,).
+
+    model: a Keras model, or a network as a list of (weights, bias, activation).
+    """
+    by_hand = isinstance(model, list)
+    scores = network.forward(x, model)[-1] if by_hand else common.predict(model, x)
+    return float(np.mean(scores.argmax(axis=1) == common.integers(y, "y", len(x))))
+
+
 def confusion_matrix(y_true, y_pred, classes):
     """Counts (classes, classes): row = true class, column = predicted class."""
-    y_true, y_pred = np.asarray(y_true), np.asarray(y_pred)
-    for name, y in (("y_true", y_true), ("y_pred", y_pred)):
-        if y.ndim != 1 or y.dtype.kind not in "iu" or not np.isin(y, range(classes)).all():
-            raise ValueError(f"{name}: expected integers 0 to {classes - 1}, got {y!r}")
+    y_true = common.integers(y_true, "y_true", "n", below=classes)
+    y_pred = common.integers(y_pred, "y_pred", len(y_true), below=classes)
     matrix = np.zeros((classes, classes), int)
     np.add.at(matrix, (y_true, y_pred), 1)
     return matrix
@@ -114,10 +128,8 @@ def calibration(confidence, correct, bins=10):
 
     Returns (mean confidence, share correct, count) of those that are not empty.
     """
-    confidence, correct = np.asarray(confidence, float), np.asarray(correct, float)
-    if confidence.shape != correct.shape or confidence.ndim != 1:
-        shapes = f"{confidence.shape} and {correct.shape}"
-        raise ValueError(f"confidence, correct: expected equal shapes (n,), got {shapes}")
+    confidence = common.numbers(confidence, "confidence", "n")
+    correct = common.numbers(correct, "correct", len(confidence))
     if not ((confidence >= 0) & (confidence <= 1)).all():
         raise ValueError("confidence: expected probabilities in [0, 1]")
     bin_of = np.minimum((confidence * bins).astype(int), bins - 1)
@@ -144,13 +156,6 @@ def build_mlp(inputs, outputs, units=64, depth=2, rate=0.0, decay=0.0):
         model.add(keras.layers.Dropout(rate))
     model.add(keras.layers.Dense(outputs))
     return model
-
-
-def outputs_of(model, x):
-    """The model's outputs for x as a NumPy array; dropout is off."""
-    import keras
-
-    return keras.ops.convert_to_numpy(model(x))
 
 
 # ---------------------------------------------------------------- figures

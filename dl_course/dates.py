@@ -6,6 +6,8 @@ that mean two days in two countries, such as 03/04/2021, and years of two digits
 
 import datetime
 
+from dl_course import common
+
 FIRST, LAST = datetime.date(1900, 1, 1), datetime.date(2099, 12, 31)
 NUM_DAYS = (LAST - FIRST).days + 1  # 73,049
 
@@ -85,7 +87,6 @@ LOCALES = {  # language: (months, weekdays from Monday on, patterns)
         ["{y}년 {month} {d}일", "{y}년 {month} {d}일 {weekday}"],
     ),
 }
-LONGEST = 30  # characters: "Donnerstag, 27. September 2001"
 
 
 def chinese_number(n):
@@ -139,9 +140,8 @@ def date_pairs(n_train, n_test, rng):
 
     Returns (train, test), two lists of (text, ISO date, language).
     """
-    for name, n in (("n_train", n_train), ("n_test", n_test)):
-        if n < 1:
-            raise ValueError(f"{name}: expected an integer ≥ 1, got {n!r}")
+    common.count(n_train, "n_train")
+    common.count(n_test, "n_test")
     days = rng.permutation(NUM_DAYS)
     held_out = min(n_test, 2000)
     return [

@@ -6,8 +6,8 @@ Networks give scores, not probabilities.
 
 import numpy as np
 
-from dl_course.craft import outputs_of
-from dl_course.network import softmax
+from dl_course import common
+from dl_course.network import log_sum_exp, softmax
 
 # ---------------------------------------------------------------- data
 
@@ -96,39 +96,6 @@ def add_head(encoder, classes):
     return keras.Sequential([encoder, keras.layers.Dense(classes)])
 
 
-def train(model, x, y, rng, *, num_steps, rate=0.003, batch=250, warp=None, only=None):
-    """Train scores against labels y by Adam and cross-entropy; the rate sinks to 0.
-
-    `warp`: a function of a batch, such as `distort`; `only`: a layer (or model) whose
-    weights alone move. A batch is drawn anew each step, or is all of x if x is smaller.
-    """
-    import keras
-    import tensorflow as tf
-
-    if len(x) != len(y):
-        raise ValueError(f"y: expected {len(x)} labels, got {len(y)}")
-    weights = (only or model).trainable_variables
-    schedule = keras.optimizers.schedules.CosineDecay(rate, num_steps)
-    optimizer = keras.optimizers.Adam(schedule)
-    optimizer.build(weights)
-    loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
-
-    @tf.function(reduce_retracing=True)
-    def step(x, y):
-        with tf.GradientTape() as tape:
-            value = loss(y, model(warp(x) if warp else x, training=True))
-        optimizer.apply(tape.gradient(value, weights), weights)
-
-    for _ in range(num_steps):
-        some = rng.integers(0, len(x), batch) if batch < len(x) else slice(None)
-        step(x[some], y[some])
-
-
-def accuracy(model, x, y):
-    """Share of x (n, ...) that gets its label in y (n,)."""
-    return float(np.mean(outputs_of(model, x).argmax(axis=1) == y))
-
-
 # ---------------------------------------------------------------- contrast
 
 
@@ -145,12 +112,12 @@ def contrastive_loss(z, temperature=0.2):
     s = z @ z.T / temperature
     np.fill_diagonal(s, -np.inf)
     partner = np.roll(np.arange(len(z)), len(z) // 2)
-    top = s.max(axis=1)
-    total = top + np.log(np.exp(s - top[:, None]).sum(axis=1))
-    return np.mean(total - s[np.arange(len(z)), partner])
+    return np.mean(log_sum_exp(s) - s[np.arange(len(z)), partner])
 
 
-def pretrain(encoder, x, rng, *, epochs=10, batch=250, rate=0.003, temperature=0.2):
+def pretrain(
+    encoder, x, rng, *, epochs=10, batch_size=250, learning_rate=0.003, temperature=0.2
+):
     """Train the encoder without labels: two distorted views of an image shall meet.
 
     A small head, dropped at the end, makes the codes that are compared (Chen et al.,
@@ -159,39 +126,34 @@ def pretrain(encoder, x, rng, *, epochs=10, batch=250, rate=0.003, temperature=0
     import keras
     import tensorflow as tf
 
-    if len(x) < batch:
-        raise ValueError(f"x: expected at least {batch} images, a batch, got {len(x)}")
+    if len(x) < batch_size:
+        raise ValueError(f"x: expected ≥ {batch_size} images, a batch, got {len(x)}")
     head = [keras.layers.Dense(64, "relu"), keras.layers.Dense(32)]
     model = keras.Sequential([encoder, *head])
-    num_steps = epochs * (len(x) // batch)
-    schedule = keras.optimizers.schedules.CosineDecay(rate, num_steps)
+    num_steps = epochs * (len(x) // batch_size)
+    schedule = keras.optimizers.schedules.CosineDecay(learning_rate, num_steps)
+    partner = np.roll(np.arange(2 * batch_size), batch_size)
+
+    def loss(x):
+        views = tf.concat([distort(x), distort(x)], axis=0)  # (2 batch_size, 14, 14, 1)
+        z = tf.math.l2_normalize(model(views, training=True), axis=1)
+        s = tf.matmul(z, z, transpose_b=True) / temperature
+        s = s - 1e9 * tf.eye(2 * batch_size)  # no row is its own partner
+        entropy = tf.nn.sparse_softmax_cross_entropy_with_logits(partner, s)
+        return tf.reduce_mean(entropy)
+
     optimizer = keras.optimizers.Adam(schedule)
-    optimizer.build(model.trainable_variables)
-    partner = np.roll(np.arange(2 * batch), batch)
-
-    @tf.function
-    def step(x):
-        with tf.GradientTape() as tape:
-            views = tf.concat([distort(x), distort(x)], axis=0)  # (2 batch, 14, 14, 1)
-            z = tf.math.l2_normalize(model(views, training=True), axis=1)
-            s = tf.matmul(z, z, transpose_b=True) / temperature
-            s = s - 1e9 * tf.eye(2 * batch)  # no row is its own partner
-            loss = tf.nn.sparse_softmax_cross_entropy_with_logits(partner, s)
-            loss = tf.reduce_mean(loss)
-        weights = model.trainable_variables
-        optimizer.apply(tape.gradient(loss, weights), weights)
-        return loss
-
+    step = common.compiled_step(loss, model.trainable_variables, optimizer)
     losses = []
     for order in [rng.permutation(len(x)) for _ in range(epochs)]:
-        for i in range(0, len(x) - batch + 1, batch):
-            losses.append(float(step(x[order[i : i + batch]])))
+        for i in range(0, len(x) - batch_size + 1, batch_size):
+            losses.append(float(step(x[order[i : i + batch_size]])))
     return np.array(losses)
 
 
 def features_of(encoder, x, like):
     """(n, d) features of x, standardized by mean and deviation of those of `like`."""
-    f, known = (outputs_of(encoder, images).astype(float) for images in (x, like))
+    f, known = (common.predict(encoder, images).astype(float) for images in (x, like))
     return (f - known.mean(axis=0)) / (known.std(axis=0) + 0.1)
 
 

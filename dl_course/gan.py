@@ -8,6 +8,7 @@ import io
 
 import numpy as np
 
+from dl_course import common
 from dl_course.network import sigmoid, softplus
 
 # ------------------------------------------------------------- losses and closed forms
@@ -43,11 +44,7 @@ def best_verdict(real_density, fake_density):
 
     Densities at the same points, not negative. Where both are 0 nobody ever asks: ½.
     """
-    p, q = np.asarray(real_density, float), np.asarray(fake_density, float)
-    if p.shape != q.shape:
-        raise ValueError(
-            f"fake_density: expected the shape {p.shape} of real_density, got {q.shape}"
-        )
+    q, p = common.alike(fake_density, real_density, "fake_density", "real_density")
     for name, density in {"real_density": p, "fake_density": q}.items():
         if not (density >= 0).all():
             raise ValueError(f"{name}: expected numbers ≥ 0, got {density.min()}")
@@ -79,14 +76,12 @@ def modes(points, centers, radius):
     A mode is covered if at least one point in 10 k lies within `radius` of it. Returns
     (modes covered, entropy of their shares in nats, share of points near a mode).
     """
-    points, centers = np.asarray(points, float), np.asarray(centers, float)
-    if points.ndim != 2 or centers.ndim != 2 or points.shape[1] != centers.shape[1]:
-        raise ValueError(
-            f"points: expected shape (n, {centers.shape[-1]}) as of centers, got "
-            f"{points.shape}"
-        )
-    if not radius > 0:
-        raise ValueError(f"radius: expected a number > 0, got {radius!r}")
+    centers = common.numbers(centers, "centers", "k", "d")
+    points = common.numbers(points, "points", "n", centers.shape[1])
+    for name, rows in {"points": points, "centers": centers}.items():
+        if not len(rows):
+            raise ValueError(f"{name}: expected at least one, got none")
+    common.positive(radius, "radius")
     distances = np.linalg.norm(points[:, None] - centers, axis=2)  # (n, k)
     near = distances.min(axis=1) <= radius
     counts = np.bincount(distances.argmin(axis=1)[near], minlength=len(centers))

@@ -5,9 +5,9 @@ which tail? "Which head?" is asked as (tail, relation + num_relations): every re
 reciprocal one (Lacroix et al., 2018). A model gives a score for every entity.
 """
 
-from numbers import Integral
-
 import numpy as np
+
+from dl_course import common
 
 KINDS = ("transe", "distmult", "complex", "rotate")
 
@@ -32,7 +32,7 @@ def number(*splits):
 
 def both_ways(facts, num_relations):
     """The facts, then their reciprocals (tail, relation + num_relations, head): (2n, 3)."""
-    h, r, t = _facts(facts).T
+    h, r, t = common.integers(facts, "facts", "n", 3).T
     if len(r) and r.max() >= num_relations:
         raise ValueError(f"facts: expected relations < {num_relations}, got {r.max()}")
     return np.concatenate([facts, np.stack([t, r + num_relations, h], axis=1)])
@@ -52,7 +52,7 @@ def score(kind, h, r, t):
     h and t are real for the first two, complex for the others; r is complex for "complex"
     only. Arrays are broadcast against each other.
     """
-    _kind(kind)
+    common.one_of(kind, "kind", KINDS)
     if kind == "transe":
         return -np.abs(h + r - t).sum(axis=-1)
     if kind == "rotate":
@@ -66,7 +66,7 @@ def score(kind, h, r, t):
 def known_answers(facts):
     """{(head, relation): array of all tails} of rows (head, relation, tail)."""
     answers = {}
-    for h, r, t in _facts(facts).tolist():
+    for h, r, t in common.integers(facts, "facts", "n", 3).tolist():
         answers.setdefault((h, r), set()).add(t)
     return {question: np.array(sorted(tails)) for question, tails in answers.items()}
 
@@ -84,7 +84,10 @@ def ranks(scores, facts, known):
 
     Raises ValueError for scores that are not numbers: NaN would win every comparison.
     """
-    facts, scores = _facts(facts), np.array(scores, dtype=float)  # a copy: we write into it
+    facts, scores = (
+        common.integers(facts, "facts", "n", 3),
+        np.array(scores, dtype=float),
+    )  # a copy: we write into it
     if scores.ndim != 2 or len(scores) != len(facts):
         raise ValueError(f"scores: expected ({len(facts)}, entities), got {scores.shape}")
     if np.isnan(scores).any():
@@ -136,10 +139,9 @@ def build_predictor(kind, num_entities, num_relations, *, width=100, penalty=0.0
     Scores are those of `score`; all but TransE's come from one matrix product. Distances
     get a learned scale for each relation and a bias for each answer. Uncompiled.
     """
-    _kind(kind)
-    for name, value in (("num_entities", num_entities), ("num_relations", num_relations)):
-        if not isinstance(value, Integral) or value < 1:
-            raise ValueError(f"{name}: expected an integer ≥ 1, got {value!r}")
+    common.one_of(kind, "kind", KINDS)
+    common.count(num_entities, "num_entities")
+    common.count(num_relations, "num_relations")
     import keras
     from keras import ops
 
@@ -225,7 +227,7 @@ def train(model, rows, *, epochs, learning_rate, batch_size=256, relation_weight
     """
     import keras
 
-    rows, both = _facts(rows), bool(relation_weight)
+    rows, both = common.integers(rows, "rows", "n", 3), bool(relation_weight)
     if getattr(model, "optimizer", None) is None:
         optimizer = keras.optimizers.Adam(learning_rate)
         if not hasattr(model, "bias"):  # starts from next to nothing: first steps are whole
@@ -246,11 +248,7 @@ def normalized(edges, num_nodes):
 
     I lets a node hear itself; D counts edges (Kipf & Welling, 2017).
     """
-    edges = np.asarray(edges)
-    if edges.ndim != 2 or edges.shape[1] != 2:
-        raise ValueError(f"edges: expected shape (n, 2), got {edges.shape}")
-    if edges.size and not 0 <= edges.min() <= edges.max() < num_nodes:
-        raise ValueError(f"edges: expected nodes 0 to {num_nodes - 1}, got {edges.max()}")
+    edges = common.integers(edges, "edges", "n", 2, below=num_nodes)
     A = np.eye(num_nodes, dtype=np.float32)
     A[edges[:, 0], edges[:, 1]] = A[edges[:, 1], edges[:, 0]] = 1
     scale = 1 / np.sqrt(A.sum(axis=1))
@@ -259,13 +257,9 @@ def normalized(edges, num_nodes):
 
 def graph_convolution(A, H, W, b=0.0):
     """A H W + b: mix each node with its neighbors, then the features: (nodes, features)."""
-    A, H, W = np.asarray(A), np.asarray(H), np.asarray(W)
-    if A.shape != (len(H), len(H)):
-        raise ValueError(
-            f"A: expected {(len(H), len(H))} for {len(H)} nodes, got {A.shape}"
-        )
-    if H.shape[1] != W.shape[0]:
-        raise ValueError(f"W: expected {H.shape[1]} rows, got {W.shape}")
+    H = common.numbers(H, "H", "nodes", "features")
+    A = common.numbers(A, "A", len(H), len(H))
+    W = common.numbers(W, "W", H.shape[1], "new features")
     return A @ (H @ W) + b
 
 
@@ -283,17 +277,3 @@ def build_gcn(A, num_features, num_classes, *, hidden=32, drop=0.5):
     x = layers.Dropout(drop)(ops.relu(x))
     x = ops.softmax(ops.matmul(A, layers.Dense(num_classes)(x)))
     return keras.Model(inputs, x)
-
-
-def _facts(facts):
-    facts = np.asarray(facts)
-    if facts.ndim != 2 or facts.shape[1] != 3 or facts.dtype.kind not in "iu":
-        raise ValueError(
-            f"facts: expected integers (n, 3), got {facts.dtype} {facts.shape}"
-        )
-    return facts
-
-
-def _kind(kind):
-    if kind not in KINDS:
-        raise ValueError(f"kind: expected one of {', '.join(KINDS)}, got {kind!r}")

@@ -5,6 +5,8 @@ Chapter 11b. Networks give scores (logits) of classes; a map has the shape of it
 
 import numpy as np
 
+from dl_course import common
+
 
 def build_digit_cnn(activation="relu"):
     """Three convolutions, a mean over all places, a dense layer of scores. Uncompiled.
@@ -27,35 +29,10 @@ def build_digit_cnn(activation="relu"):
     return keras.Sequential(stack)
 
 
-def train(model, x, y, rng, *, num_steps=200, batch=128, rate=0.004):
-    """Train scores by Adam and cross-entropy, the rate sinking to 0."""
-    import keras
-    import tensorflow as tf
-
-    schedule = keras.optimizers.schedules.CosineDecay(rate, num_steps)
-    optimizer = keras.optimizers.Adam(schedule)
-    optimizer.build(model.trainable_variables)
-    loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
-
-    @tf.function
-    def step(x, y):
-        with tf.GradientTape() as tape:
-            value = loss(y, model(x, training=True))
-        weights = model.trainable_variables
-        optimizer.apply(tape.gradient(value, weights), weights)
-
-    for _ in range(num_steps):
-        some = rng.integers(0, len(x), batch)
-        step(x[some], y[some])
-
-
 def two_digits(left, right):
     """Pairs side by side: (n, 28, 28, 1) twice -> (n, 28, 56, 1)."""
-    left, right = np.asarray(left), np.asarray(right)
-    if left.shape != right.shape or left.ndim != 4:
-        raise ValueError(
-            f"right: expected the shape of left, {left.shape}, got {right.shape}"
-        )
+    left = common.numbers(left, "left", "n", "height", "width", "channels")
+    right = common.numbers(right, "right", *left.shape)
     return np.concatenate([left, right], axis=2)
 
 
@@ -84,8 +61,7 @@ def integrated_gradients(model, x, classes, *, baseline=0.0, num_steps=32):
     The integral is a mean over `num_steps` midpoints. The maps of an image add up to
     score(x) - score(x₀), up to the error of that mean (Sundararajan et al., 2017).
     """
-    if num_steps < 1:
-        raise ValueError(f"num_steps: expected at least 1, got {num_steps}")
+    common.count(num_steps, "num_steps")
     x, classes = _checked(x, classes)
     start = np.broadcast_to(np.asarray(baseline, x.dtype), x.shape)
     total = np.zeros_like(x)
@@ -129,9 +105,7 @@ def twin(model, *, guided=False, kept=4):
 
 def edges(x):
     """How strongly the brightness changes at each pixel (Sobel): no network at all."""
-    x = np.asarray(x)
-    if x.ndim != 4 or x.shape[3] != 1:
-        raise ValueError(f"x: expected (n, height, width, 1), got {x.shape}")
+    x = common.numbers(x, "x", "n", "height", "width", 1)
     padded = np.pad(x, [(0, 0), (1, 1), (1, 1), (0, 0)])
     smooth, slope = np.array([1, 2, 1]), np.array([-1, 0, 1])
     windows = np.lib.stride_tricks.sliding_window_view(padded, (3, 3), axis=(1, 2))
@@ -172,10 +146,8 @@ def direct_cam(maps, kernel, classes):
     score_c = Σ_k w_kc mean(A_k) + b_c, so ∂ score_c / ∂ A_k = w_kc / places.
     maps (n, rows, columns, k), kernel w (k, classes) -> (n, rows, columns)
     """
-    maps, kernel = np.asarray(maps), np.asarray(kernel)
-    if maps.ndim != 4 or kernel.ndim != 2 or maps.shape[3] != len(kernel):
-        wanted = "expected (k, classes) for maps (n, rows, columns, k)"
-        raise ValueError(f"kernel: {wanted}, got {kernel.shape} for {maps.shape}")
+    maps = common.numbers(maps, "maps", "n", "rows", "columns", "k")
+    kernel = common.numbers(kernel, "kernel", maps.shape[3], "classes")
     weight = kernel[:, classes].T / (maps.shape[1] * maps.shape[2])  # (n, k)
     return np.maximum(np.einsum("nhwk,nk->nhw", maps, weight), 0)
 
@@ -199,9 +171,8 @@ def rank_correlation(first, second):
 
     Both (n, ...), of one shape. NaN where a map is constant.
     """
-    first, second = np.asarray(first), np.asarray(second)
-    if first.shape != second.shape or first.ndim < 2:
-        raise ValueError(f"second: expected shape {first.shape}, got {second.shape}")
+    first = common.numbers(first, "first", ..., "n", "values")
+    second = common.numbers(second, "second", *first.shape)
     a, b = (ranks(m.reshape(len(m), -1)) for m in (first, second))
     a, b = (m - m.mean(axis=1, keepdims=True) for m in (a, b))
     with np.errstate(invalid="ignore"):
@@ -235,8 +206,4 @@ def permutation_importance(predict, x, y, columns, rng, *, repeats=20):
 
 
 def _checked(x, classes):
-    x, classes = np.asarray(x, np.float32), np.asarray(classes)
-    if classes.shape != x.shape[:1] or classes.dtype.kind not in "iu":
-        wanted = f"expected {len(x)} integers, one an image"
-        raise ValueError(f"classes: {wanted}, got {classes.dtype} {classes.shape}")
-    return x, classes
+    return np.asarray(x, np.float32), common.integers(classes, "classes", len(x))

@@ -7,7 +7,8 @@ import math
 
 import numpy as np
 
-from dl_course import plots, vae
+from dl_course import common, network, plots, vae
+from dl_course.linear import sigmoid
 
 # ----------------------------------------------------------- importance-weighted bounds
 
@@ -17,15 +18,15 @@ def log_weights(encoder, decoder, x, samples, *, seed=0):
 
     x is (rows, pixels). Returns (rows, samples). The mean of w is p(x), without bias.
     """
-    _at_least(samples, 1, "samples")
+    common.count(samples, "samples")
     rng = np.random.default_rng(seed)
     x = np.asarray(x, "float32")
-    mean, log_variance = vae.outputs(encoder, x)
+    mean, log_variance = common.predict(encoder, x)
     result = np.empty((len(x), samples))
     for k in range(samples):
         noise = rng.normal(size=mean.shape)
         z = mean + np.exp(log_variance / 2) * noise
-        logits = vae.outputs(decoder, z)
+        logits = common.predict(decoder, z)
         log_q = vae.log_normal(z, mean, log_variance)
         result[:, k] = vae.log_bernoulli(x, logits) + vae.log_normal(z) - log_q
     return result
@@ -38,16 +39,13 @@ def importance_bound(log_w, k=None):
     the limit. All samples are used, in groups of k (all in one group if None; what does
     not fill a group is left out). Returns (rows,).
     """
-    log_w = np.asarray(log_w, float)
-    if log_w.ndim != 2:
-        raise ValueError(f"log_w: expected shape (rows, samples), got {log_w.shape}")
+    log_w = common.numbers(log_w, "log_w", "rows", "samples")
     samples = log_w.shape[1]
     k = samples if k is None else k
     if not isinstance(k, int | np.integer) or not 1 <= k <= samples:
         raise ValueError(f"k: expected an integer from 1 to {samples}, got {k!r}")
     groups = log_w[:, : samples // k * k].reshape(len(log_w), -1, k)
-    top = groups.max(axis=2, keepdims=True)
-    means = top[:, :, 0] + np.log(np.exp(groups - top).mean(axis=2))
+    means = network.log_sum_exp(groups) - math.log(k)  # (rows, groups): log of a mean
     return means.mean(axis=1)
 
 
@@ -66,7 +64,7 @@ def spherical_path(start, end, steps):
     In many dimensions N(0, I) lies near a sphere. A straight line cuts through the
     inside, where there is hardly any probability; the arc (White, 2016) does not.
     """
-    _at_least(steps, 2, "steps")
+    common.count(steps, "steps", 2)
     start, end = np.asarray(start, float), np.asarray(end, float)
     lengths = np.linalg.norm(start), np.linalg.norm(end)
     if start.shape != end.shape or start.ndim != 1 or not all(lengths):
@@ -137,8 +135,8 @@ def build_document_halves(latent_dim=32):
 
 def decode(decoder, z):
     """Codes -> images of p(pixel = 1) (rows, 28, 28)."""
-    logits = vae.outputs(decoder, z)
-    return 1 / (1 + np.exp(-logits.reshape(-1, 28, 28)))
+    logits = common.predict(decoder, z)
+    return sigmoid(logits.reshape(-1, 28, 28))
 
 
 def draw_rows(rows, *, size=0.62):
@@ -154,11 +152,3 @@ def draw_rows(rows, *, size=0.62):
         axis = figure.axes[row * columns]
         axis.text(-4, 14, name, ha="right", va="center")
     return figure
-
-
-# ------------------------------------------------------------------- checked arguments
-
-
-def _at_least(value, least, name):
-    if not isinstance(value, int | np.integer) or value < least:
-        raise ValueError(f"{name}: expected an integer ≥ {least}, got {value!r}")

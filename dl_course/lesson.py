@@ -60,7 +60,7 @@ def _import_keras():
         try:
             with _no_c_stderr():
                 import keras
-        except ImportError as error:
+        except (ImportError, ValueError) as error:
             name = os.environ.get("KERAS_BACKEND", "that of ~/.keras/keras.json")
             raise ImportError(
                 f"Keras cannot start with the backend {name}: {error}. Set "

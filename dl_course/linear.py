@@ -10,6 +10,8 @@ import math
 
 import numpy as np
 
+from dl_course import common
+
 # ---------------------------------------------------------------- linear regression
 
 
@@ -60,11 +62,7 @@ def linear_regression_gd(x, y, *, learning_rate=0.1, tolerance=1e-6, max_steps=1
 
 def _descend(x, y, loss, gradient, learning_rate, tolerance, max_steps):
     """Downhill from zero: subtract the gradient, until it is flat."""
-    if not learning_rate > 0:
-        raise ValueError(
-            f"learning_rate: expected a number > 0, got {learning_rate!r}; "
-            "a negative one climbs"
-        )
+    common.positive(learning_rate, "learning_rate")  # a negative one climbs
     x, y = _examples(x, y)
     weights, bias, losses = np.zeros(x.shape[1]), 0.0, []
     for _ in range(max_steps):
@@ -86,10 +84,14 @@ def _descend(x, y, loss, gradient, learning_rate, tolerance, max_steps):
 
 
 def sigmoid(z):
-    """1 / (1 + exp(-z)), without overflow: exp only ever sees numbers ≤ 0."""
-    z = np.asarray(z, dtype=float)
-    small = np.exp(-abs(z))
-    return np.where(z >= 0, 1, small) / (1 + small)
+    """1 / (1 + exp(-z)), without overflow: exp only ever sees numbers ≤ 0.
+
+    z: any shape; float32 stays float32. Of complex numbers the real part decides.
+    """
+    z = 1.0 * np.asarray(z)
+    up = np.real(z) >= 0
+    small = np.exp(np.where(up, -z, z))
+    return np.where(up, 1, small) / (1 + small)
 
 
 def binary_cross_entropy(y, logits):
@@ -177,11 +179,19 @@ def nearest_mean(means, x):
 
 # ---------------------------------------------------------------- what learning costs
 
+NO_PRODUCTS = {  # at most a few operations a number: nothing beside a product of matrices
+    "Activation", "Add", "AveragePooling2D", "BatchNormalization", "Dropout", "Flatten",
+    "GlobalAveragePooling2D", "Identity", "InputLayer", "LeakyReLU", "MaxPooling2D",
+    "Normalization", "RandomContrast", "RandomFlip", "RandomHue", "RandomRotation",
+    "RandomTranslation", "RandomZoom", "ReLU", "Reshape", "Softmax",
+}  # fmt: skip
+
 
 def forward_flops(model):
     """Additions and multiplications of one example's way through a Keras model.
 
     Dense and convolution layers alone: two for each weight, at each place it is used.
+    Raises ValueError for a layer that is neither one of these nor in NO_PRODUCTS.
     """
     total = 0
     for layer in model.layers:
@@ -189,7 +199,7 @@ def forward_flops(model):
         if kind in ("Dense", "Conv1D", "Conv2D", "Conv3D"):
             places = math.prod(layer.output.shape[1:-1])  # 1 for a Dense on vectors
             total += 2 * places * math.prod(layer.kernel.shape)
-        elif layer.weights:
+        elif kind not in NO_PRODUCTS:
             raise ValueError(f"model: expected Dense and Conv layers, got {kind}")
     return total
 
@@ -265,12 +275,8 @@ def plot_timeline():
 
 
 def _features(x):
-    x = np.asarray(x, dtype=float)
-    if x.ndim != 2:
-        raise ValueError(
-            f"x: expected shape (n, features), got {x.shape}; one feature is x[:, None]"
-        )
-    return x
+    x = common.numbers(x, "x", "n", "features", hint="; one feature is x[:, None]")
+    return x.astype(float)
 
 
 def _examples(x, y, weights=None):

@@ -6,13 +6,10 @@ is (units,). Results keep the dtype of x. y_true and y_pred stand in Keras's ord
 
 import numpy as np
 
+from dl_course import common
+from dl_course.linear import sigmoid
+
 # ---------------------------------------------------------------- activations
-
-
-def sigmoid(z):
-    """1 / (1 + e^-z), in (0, 1). Only e^-|z| is computed: it cannot overflow."""
-    e = np.exp(-np.abs(z))
-    return np.where(np.asarray(z) >= 0, 1, e) / (1 + e)
 
 
 def softplus(z):
@@ -30,12 +27,20 @@ def softmax(z):
     return powers / powers.sum(axis=-1, keepdims=True)
 
 
+def log_sum_exp(z, axis=-1):
+    """log Σ e^z along an axis; without overflow, as for `softmax`."""
+    z = np.asarray(z)
+    top = z.max(axis=axis, keepdims=True)
+    return np.log(np.exp(z - top).sum(axis=axis)) + top.squeeze(axis)
+
+
 ACTIVATIONS = {  # name: f(z), f'(z)
     "linear": (lambda z: z, np.ones_like),
     "sigmoid": (sigmoid, lambda z: sigmoid(z) * sigmoid(-z)),
     "tanh": (np.tanh, lambda z: 1 - np.tanh(z) ** 2),
     "relu": (lambda z: np.maximum(z, 0), lambda z: np.heaviside(z, 0)),
-    "leaky_relu": (lambda z: np.maximum(z, 0.2 * z), lambda z: np.where(z > 0, 1, 0.2)),
+    "leaky_relu": (lambda z: np.maximum(z, 0.2 * z),
+                   lambda z: 0.2 + 0.8 * np.heaviside(z, 0)),
     "softplus": (softplus, sigmoid),
     "silu": (lambda z: z * sigmoid(z), lambda z: sigmoid(z) * (1 + z * sigmoid(-z))),
     "softmax": (softmax, None),  # not element by element: its derivative is a matrix
@@ -44,24 +49,19 @@ ACTIVATIONS = {  # name: f(z), f'(z)
 
 def activate(name, z):
     """f(z) of the activation called `name`, a key of ACTIVATIONS; the shape of z."""
-    return _activation(name)[0](_numbers("z", z))
+    common.one_of(name, "name", ACTIVATIONS)
+    return ACTIVATIONS[name][0](common.numbers(z, "z"))
 
 
 def slope(name, z):
     """f'(z) of the activation called `name`, which works element by element."""
-    derivative = _activation(name)[1]
+    _, derivative = ACTIVATIONS[common.one_of(name, "name", ACTIVATIONS)]
     if derivative is None:
         raise ValueError(f"name: expected an element-wise activation, got {name!r}")
-    return derivative(_numbers("z", z))
+    return derivative(common.numbers(z, "z"))
 
 
 # ---------------------------------------------------------------- losses
-
-
-def mean_squared_error(y_true, y_pred):
-    """mean of (y_pred - y_true)², over all numbers."""
-    y_true, y_pred = _pair(y_true, y_pred)
-    return np.mean((y_pred - y_true) ** 2)
 
 
 def binary_crossentropy(y_true, y_pred, *, from_logits=False):
@@ -70,7 +70,7 @@ def binary_crossentropy(y_true, y_pred, *, from_logits=False):
     y_pred holds probabilities p, clipped to [1e-7, 1 - 1e-7] as in Keras, or, with
     `from_logits`, scores z with p = sigmoid(z): then the loss is softplus(z) - y z.
     """
-    y, p = _pair(y_true, y_pred)
+    p, y = common.alike(y_pred, y_true, "y_pred", "y_true")
     _probabilities("y_true", y)
     if from_logits:
         return np.mean(softplus(p) - y * p)
@@ -83,13 +83,12 @@ def categorical_crossentropy(y_true, y_pred, *, from_logits=False):
     """mean over the rows of -Σ_k y_k log p_k, with one-hot (or soft) labels y.
 
     y_true and y_pred are (batch, classes). y_pred holds probabilities, clipped as in
-    Keras, or, with `from_logits`, scores z: then the loss is log Σ_k e^z_k - Σ_k y_k z_k.
+    Keras, or, with `from_logits`, scores z: then the loss is log Σ_k e^(z_k - Σ_j y_j z_j).
     """
-    y, p = _pair(y_true, y_pred)
+    p, y = common.alike(y_pred, y_true, "y_pred", "y_true")
     _probabilities("y_true", y, rows=True)
     if from_logits:
-        z = p - p.max(axis=-1, keepdims=True)  # ≤ 0
-        return np.mean(np.log(np.exp(z).sum(axis=-1)) - (y * z).sum(axis=-1))
+        return np.mean(log_sum_exp(p - (y * p).sum(axis=-1, keepdims=True)))
     _probabilities("y_pred", p, rows=True)
     return -np.mean((y * np.log(np.clip(p, 1e-7, 1 - 1e-7))).sum(axis=-1))
 
@@ -119,7 +118,7 @@ def dense(x, weights, bias, activation="linear"):
 
     x (batch, inputs), weights (inputs, units), bias (units,) -> a (batch, units).
     """
-    x, weights, bias = _numbers("x", x), np.asarray(weights), np.asarray(bias)
+    x, weights, bias = common.numbers(x, "x"), np.asarray(weights), np.asarray(bias)
     shapes = x.shape[1:], weights.shape, bias.shape
     if x.ndim != 2 or weights.ndim != 2 or shapes[1] != (*shapes[0], *shapes[2]):
         got = f"{x.shape}, {weights.shape}, {bias.shape}"
@@ -144,7 +143,7 @@ def initial_layers(sizes, activations, rng, *, scheme="glorot"):
 
 def forward(x, layers):
     """All activations [a0 = x, a1, ..., aL]: each layer takes the one before."""
-    activations = [_numbers("x", x)]
+    activations = [common.numbers(x, "x")]
     for weights, bias, name in layers:
         activations.append(dense(activations[-1], weights, bias, name))
     return activations
@@ -239,29 +238,9 @@ def plot_powers(powers):
 # ---------------------------------------------------------------- checked arguments
 
 
-def _numbers(name, x):
-    x = np.asarray(x)
-    if x.dtype.kind not in "buif":
-        raise ValueError(f"{name}: expected numbers, got {x.dtype}")
-    return x if x.dtype.kind == "f" else x.astype(float)
-
-
-def _pair(first, second):
-    first, second = _numbers("y_true", first), _numbers("y_pred", second)
-    if first.shape != second.shape:  # (n,) against (n, 1) would broadcast to (n, n)
-        raise ValueError(f"y_pred: expected shape {first.shape}, got {second.shape}")
-    return first, second
-
-
 def _probabilities(name, p, rows=False):
     p = np.asarray(p)
     if p.min() < 0 or p.max() > 1 or (rows and np.abs(p.sum(-1) - 1).max() > 1e-3):
         got = f"{p.min():.4g} to {p.max():.4g} (scores need from_logits=True)"
         sums = ", rows of sum 1" * rows
         raise ValueError(f"{name}: expected numbers in [0, 1]{sums}, got {got}")
-
-
-def _activation(name):
-    if name not in ACTIVATIONS:
-        raise ValueError(f"name: expected one of {', '.join(ACTIVATIONS)}, got {name!r}")
-    return ACTIVATIONS[name]

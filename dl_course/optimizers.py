@@ -13,6 +13,8 @@ import io
 
 import numpy as np
 
+from dl_course import common
+
 # ---------------------------------------------------------------- steps
 
 
@@ -108,9 +110,7 @@ def minimize(step, gradient, w, num_steps, *, learning_rate=0.01, clip=None, **s
 
 def _arrays(w, g, learning_rate, **fractions):
     """w and g as arrays, after the checks that all steps share."""
-    w, g = np.asarray(w), np.asarray(g)
-    if w.shape != g.shape:
-        raise ValueError(f"g: expected the shape of w, {w.shape}, got {g.shape}")
+    g, w = common.alike(g, w, "g", "w")
     if not 0 <= learning_rate < np.inf:
         raise ValueError(f"learning_rate: expected a number ≥ 0, got {learning_rate!r}")
     for name, value in fractions.items():
@@ -145,11 +145,22 @@ def clip_by_norm(g, limit):
 
 def clip_by_global_norm(gradients, limit):
     """Shorten a list of arrays, taken as one long vector, to length `limit` if longer."""
+    common.positive(limit, "limit")
     norm = np.sqrt(sum(np.sum(np.square(g)) for g in gradients))
-    return [np.asarray(g) * (_positive(limit) / max(norm, limit)) for g in gradients]
+    return [np.asarray(g) * (limit / max(norm, limit)) for g in gradients]
 
 
 # ---------------------------------------------------------------- schedules
+
+
+def cosine_decay(learning_rate, num_steps, *, warmup_steps=0, start=0.0):
+    """`cosine` for Keras, down to 0; the line up begins at the learning rate `start`."""
+    import keras
+
+    down = num_steps - warmup_steps
+    return keras.optimizers.schedules.CosineDecay(
+        start, down, warmup_target=learning_rate, warmup_steps=warmup_steps
+    )
 
 
 def cosine(learning_rate, num_steps, *, warmup_steps=0, final=0.0):
@@ -187,12 +198,6 @@ def one_cycle(learning_rate, num_steps, *, up=0.3, start=1 / 25, end=1e-4):
         return learning_rate * (low + (1 - low) * (1 + np.cos(np.pi * done)) / 2)
 
     return rate
-
-
-def _positive(limit):
-    if not limit > 0:
-        raise ValueError(f"limit: expected a number > 0, got {limit!r}")
-    return limit
 
 
 # ---------------------------------------------------------------- the race on a plane

@@ -8,7 +8,7 @@ from math import comb, log
 
 import numpy as np
 
-from dl_course import backprop, network
+from dl_course import backprop, common, network
 
 # ------------------------------------------------------------------ what a network does
 
@@ -18,17 +18,11 @@ def scores(x, layers):
     return backprop.remember(x, layers)[0][-1]
 
 
-def accuracy(x, labels, layers):
-    """The share of examples whose largest score is the right one."""
-    return float(np.mean(scores(x, layers).argmax(axis=1) == labels))
-
-
 def losses(x, labels, layers):
-    """Cross-entropy of each example, (batch,): log Σ_k e^z_k - z_label."""
+    """Cross-entropy of each example, (batch,): log Σ_k e^(z_k - z_label)."""
     z = scores(x, layers)
     _labels(labels, z)
-    z = z - z.max(axis=1, keepdims=True)
-    return np.log(np.exp(z).sum(axis=1)) - z[np.arange(len(z)), labels]
+    return network.log_sum_exp(z - z[np.arange(len(z)), labels][:, None])
 
 
 def blame_of_each(x, labels, layers):
@@ -120,8 +114,7 @@ def clipped_sum(x, labels, layers, limit):
     Backward is linear in the blame: scaling an example's blame scales its gradient.
     Returns [(∂W, ∂b), ...].
     """
-    if not limit > 0:
-        raise ValueError(f"limit: expected a number > 0, got {limit!r}")
+    common.positive(limit, "limit")
     norms = gradient_norms(x, labels, layers)
     a, z, blame = blame_of_each(x, labels, layers)
     share = np.minimum(1, limit / np.maximum(norms, 1e-12)).astype(blame.dtype)
@@ -162,19 +155,19 @@ def renyi(noise, rate, order):
     with σ = noise, q = rate, α = order. For q = 1 it is α / 2σ².
     """
     _chance(rate)
-    if not noise > 0:
-        raise ValueError(f"noise: expected a number > 0, got {noise!r}")
+    common.positive(noise, "noise")
     if order != int(order) or order < 2:
         raise ValueError(f"order: expected an integer ≥ 2, got {order!r}")
+    order = int(order)
     if rate == 1:
         return order / (2 * noise**2)
-    k = range(int(order) + 1)
+    k = range(order + 1)
     terms = [
         log(comb(order, i)) + (order - i) * log(1 - rate) + i * log(rate)
         + i * (i - 1) / (2 * noise**2)
         for i in k
     ]  # fmt: skip
-    return float(np.logaddexp.reduce(terms) / (order - 1))
+    return float(network.log_sum_exp(terms) / (order - 1))
 
 
 def epsilon(noise, rate, num_steps, delta, *, orders=range(2, 257)):
@@ -253,6 +246,4 @@ def _chance(value):
 
 
 def _labels(labels, z):
-    labels, (batch, classes) = np.asarray(labels), z.shape
-    if labels.shape != (batch,) or not np.isin(labels, range(classes)).all():
-        raise ValueError(f"labels: expected {batch} integers < {classes}, got {labels!r}")
+    common.integers(labels, "labels", len(z), below=z.shape[1])

@@ -6,16 +6,12 @@ next state. `state[0]` is the output. Weights: kernel (features, gates units), r
 kernel (units, gates units), bias; the gates stand side by side.
 """
 
-from numbers import Integral
-
 import numpy as np
 
+from dl_course import common
+from dl_course.linear import sigmoid
+
 # ------------------------------------------------------------------------- the cells
-
-
-def sigmoid(z):
-    """1 / (1 + exp(-z)), without overflow; complex numbers too, for `jacobian`."""
-    return (1 + np.tanh(z / 2)) / 2
 
 
 def relu(z):
@@ -108,10 +104,9 @@ def rnn_gradients(x, outputs, weights, blame, *, truncate=None):
     """
     x, outputs = _sequence(x), _sequence(outputs, "outputs")
     blame, (kernel, recurrent, _) = _sequence(blame, "blame"), weights
-    if blame.shape != outputs.shape:
-        raise ValueError(f"blame: expected shape {outputs.shape}, got {blame.shape}")
+    common.alike(blame, outputs, "blame", "outputs")
     if truncate is not None:
-        _count(truncate, "truncate")
+        common.count(truncate, "truncate")
     before = np.concatenate([np.zeros_like(outputs[:, :1]), outputs[:, :-1]], axis=1)
     delta = np.zeros_like(outputs)  # (batch, time, units)
     later = np.zeros_like(outputs[:, 0])  # what the future says about h_t
@@ -226,8 +221,8 @@ def windows(series, length, ahead=1):
     """
     series = np.asarray(series)
     series = series[:, None] if series.ndim == 1 else series
-    _count(length, "length")
-    _count(ahead, "ahead")
+    common.count(length, "length")
+    common.count(ahead, "ahead")
     if series.ndim != 2 or len(series) < length + ahead:
         raise ValueError(
             f"series: expected (time ≥ {length + ahead}, features), got {series.shape}"
@@ -256,13 +251,8 @@ def linear_autoregression(pasts, targets, ridge=1e-2):
 
 
 def _sequence(x, name="x"):
-    x = np.asarray(x)
-    if x.ndim != 3 or x.dtype.kind not in "buif":
-        raise ValueError(
-            f"{name}: expected numbers of shape (batch, time, features), got "
-            f"{x.dtype} {x.shape} (x[..., None] adds a missing features axis)"
-        )
-    return x
+    hint = " (x[..., None] adds a missing features axis)"
+    return common.numbers(x, name, "batch", "time", "features", hint=hint)
 
 
 def _check_weights(step, x, weights):
@@ -278,8 +268,3 @@ def _check_weights(step, x, weights):
             f"weights: expected a recurrent kernel (units, {gates} units), got "
             f"{weights[1].shape}"
         )
-
-
-def _count(value, name):
-    if not isinstance(value, Integral) or isinstance(value, bool) or value < 1:
-        raise ValueError(f"{name}: expected an integer ≥ 1, got {value!r}")

@@ -4,12 +4,14 @@ Id 0 is padding, id 1 any unknown token; a vocabulary counts from 2. Arrays of i
 int32 (batch, time).
 """
 
+import functools
+import math
 import re
 from collections import Counter
 
 import numpy as np
 
-from dl_course import data, rnn
+from dl_course import common, data, optimizers, rnn
 
 PADDING, UNKNOWN = 0, 1
 TOKEN = re.compile(r"[a-z]+(?=n't)|n't|'?[a-z]+|\d+|[!?.]")
@@ -34,9 +36,7 @@ def vocabulary(sequences, minimum=1):
 
 def encode(sequences, ids, length):
     """Ids of each sequence, cut or padded behind to `length`: (batch, length) int32."""
-    if length < 1:
-        raise ValueError(f"length: expected a number ≥ 1, got {length!r}")
-    rows = np.full((len(sequences), length), PADDING, np.int32)
+    rows = np.full((len(sequences), common.count(length, "length")), PADDING, np.int32)
     for row, sequence in zip(rows, sequences, strict=True):
         row[: len(sequence)] = [ids.get(token, UNKNOWN) for token in sequence[:length]]
     return rows
@@ -178,18 +178,22 @@ def build_writer(size, *, units=192, width=64, drop=0.3):
     return keras.Model(ids, layers.Dense(size)(layers.Dropout(drop)(x)))
 
 
-def train_writer(model, ids, *, epochs, rate=0.006, size=32, callbacks=()):
-    """Fit the next id at every place of `ids` (n, time). AdamW; the rate rises, falls."""
+def train_writer(
+    model, ids, *, epochs, learning_rate=0.006, batch_size=32, callbacks=(), optimizer=None
+):
+    """Fit the next id at every place of `ids` (n, time). The learning rate rises, falls.
+
+    optimizer: a function of the learning rate's schedule; AdamW if None.
+    """
     import keras
 
-    steps = epochs * -(-len(ids) // size)
-    plan = keras.optimizers.schedules.CosineDecay(
-        0.0, steps - steps // 10, warmup_target=rate, warmup_steps=steps // 10
-    )
-    optimizer = keras.optimizers.AdamW(plan, weight_decay=0.02, global_clipnorm=1.0)
+    steps = epochs * math.ceil(len(ids) / batch_size)
+    schedule = optimizers.cosine_decay(learning_rate, steps, warmup_steps=steps // 10)
+    settings = {"weight_decay": 0.02, "global_clipnorm": 1.0}
+    optimizer = optimizer or functools.partial(keras.optimizers.AdamW, **settings)
     loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
-    model.compile(optimizer, loss)
-    settings = {"batch_size": size, "epochs": epochs, "verbose": 0}
+    model.compile(optimizer(schedule), loss)
+    settings = {"batch_size": batch_size, "epochs": epochs, "verbose": 0}
     model.fit(ids[:, :-1], ids[:, 1:], callbacks=[*callbacks], **settings)
 
 
@@ -203,8 +207,7 @@ def write(model, start, length, rng, *, temperature=1.0, without=()):
 
     The GRU steps are chapter 06's, with the model's weights. Returns (batch, length).
     """
-    if not temperature > 0:
-        raise ValueError(f"temperature: expected a number > 0, got {temperature!r}")
+    common.positive(temperature, "temperature")
     weights = [layer.get_weights() for layer in model.layers if layer.get_weights()]
     (table,), gru, (dense, bias) = weights
     ids = np.array(start)
@@ -262,7 +265,10 @@ def ngram_probability(tables, context, token, size, discount=0.9):
 
 
 def ngram_draw(tables, context, rng, discount=0.9):
-    """Draw a token with `ngram_probability`: from the longest context, or one shorter."""
+    """Draw a token with `ngram_probability`, but none that was never seen.
+
+    It comes from the longest context, or from one shorter.
+    """
     for k in reversed(range(len(tables))):
         followers = tables[k].get(tuple(context[len(context) - k :]))
         if followers is None:

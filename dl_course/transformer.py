@@ -8,7 +8,7 @@ import warnings
 
 import numpy as np
 
-from dl_course import attention
+from dl_course import attention, common, network
 
 # ---------------------------------------------------------------- the block in NumPy
 
@@ -106,25 +106,14 @@ def attention_maps(model, ids):
 # ---------------------------------------------------------------- text
 
 
-def pieces(ids, length, step=None):
-    """Cut a long row of ids into rows of `length`, `step` apart (`length` if None)."""
-    ids = np.asarray(ids)
-    if ids.ndim != 1 or len(ids) < length:
-        raise ValueError(f"ids: expected one row of at least {length}, got {ids.shape}")
-    starts = np.arange(0, len(ids) - length + 1, length if step is None else step)
-    return ids[starts[:, None] + np.arange(length)]
-
-
 def bits_per_character(model, rows, batch_size=128):
     """Mean -log₂ p of each id after the first of its row. rows: (n, time)."""
     rows, bits = np.asarray(rows), []
     for start in range(0, len(rows), batch_size):
         batch = rows[start : start + batch_size]
         logits = np.array(model(batch[:, :-1]))  # (batch, time - 1, size)
-        logits = logits - logits.max(axis=-1, keepdims=True)
-        total = np.log(np.exp(logits).sum(axis=-1))
-        right = np.take_along_axis(logits, batch[:, 1:, None], axis=-1)[..., 0]
-        bits.append((total - right) / np.log(2))
+        right = np.take_along_axis(logits, batch[:, 1:, None], axis=-1)
+        bits.append(network.log_sum_exp(logits - right) / np.log(2))
     return float(np.concatenate(bits).mean())
 
 
@@ -135,8 +124,7 @@ def next_probabilities(logits, *, temperature=1.0, top_k=None):
     keeps all; ties at the border stay.
     """
     logits = np.asarray(logits, float)
-    if not temperature > 0:
-        raise ValueError(f"temperature: expected a number > 0, got {temperature!r}")
+    common.positive(temperature, "temperature")
     size = logits.shape[-1]
     if top_k is not None and not 1 <= top_k <= size:
         raise ValueError(f"top_k: expected 1 to {size}, got {top_k!r}")

@@ -6,6 +6,8 @@ decoder. Symbols count from 2 on. Chapter 09 reads dates and pronounces words wi
 
 import numpy as np
 
+from dl_course import optimizers
+
 PADDING, BOUNDARY = 0, 1
 
 
@@ -114,14 +116,12 @@ def compile_translator(model, num_steps, *, learning_rate=0.005):
     """Cross-entropy without padding; Adam whose rate climbs, then sinks to zero."""
     import keras
 
-    warmup = num_steps // 10
-    rate = keras.optimizers.schedules.CosineDecay(
-        0.0, num_steps - warmup, warmup_target=learning_rate, warmup_steps=warmup
-    )
+    warm = num_steps // 10
+    schedule = optimizers.cosine_decay(learning_rate, num_steps, warmup_steps=warm)
     loss = keras.losses.SparseCategoricalCrossentropy(
         from_logits=True, ignore_class=PADDING
     )
-    model.compile(keras.optimizers.Adam(rate, clipnorm=1.0), loss)
+    model.compile(keras.optimizers.Adam(schedule, clipnorm=1.0), loss)
 
 
 def translate(model, sources, length):

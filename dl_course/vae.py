@@ -10,6 +10,8 @@ import math
 
 import numpy as np
 
+from dl_course import common, network, optimizers
+
 LOG_2PI = math.log(2 * math.pi)
 
 # ----------------------------------------------------------------------- densities, KL
@@ -39,7 +41,7 @@ def monte_carlo_kl(mean, log_variance, samples, rng):
     `samples` ≥ 2 draws with the Generator `rng`. Returns (estimate, standard error).
     """
     mean, log_variance = _pair(mean, log_variance)
-    _at_least(samples, 2, "samples")
+    common.count(samples, "samples", 2)
     noise = rng.normal(size=(samples, *mean.shape))
     z = mean + np.exp(log_variance / 2) * noise
     draws = log_normal(z, mean, log_variance) - log_normal(z)  # (samples, ...)
@@ -61,9 +63,7 @@ def log_bernoulli(x, logits):
 
     Stable for any logits. Both are (..., pixels), x within [0, 1]; the result is (...).
     """
-    x, logits = np.asarray(x), np.asarray(logits)
-    if x.shape[-1:] != logits.shape[-1:]:
-        raise ValueError(f"logits: expected {x.shape[-1:]} pixels, got {logits.shape}")
+    logits, x = common.alike(logits, x, "logits", "x")
     if x.size and not (x.min() >= 0 and x.max() <= 1):
         raise ValueError(f"x: expected values within [0, 1], got {x.min()} to {x.max()}")
     return np.sum(x * logits - np.logaddexp(0, logits), axis=-1)
@@ -96,9 +96,7 @@ def unevenness(codes, cells=20):
 
     It is the KL divergence of the shares from equal shares. `codes` is (rows, 2).
     """
-    codes = np.asarray(codes, float)
-    if codes.ndim != 2 or codes.shape[1] != 2:
-        raise ValueError(f"codes: expected shape (rows, 2), got {codes.shape}")
+    codes = common.numbers(codes, "codes", "rows", 2)
     edges = normal_quantiles(np.arange(1, cells) / cells)
     counts = np.zeros((cells, cells))
     np.add.at(counts, tuple(np.searchsorted(edges, column) for column in codes.T), 1)
@@ -202,18 +200,20 @@ def reconstruction_loss(x, logits):
 
 
 def train(
-    model, x, *, epochs, loss=reconstruction_loss, rate=0.004, batch_size=250, callbacks=()
-):
+    model, x, *, epochs, loss=reconstruction_loss, learning_rate=0.004, batch_size=250,
+    callbacks=(),
+):  # fmt: skip
     """Compile and train a VAE or an autoencoder on `x` (rows or images); return history.
 
-    Adam. The rate climbs for a twentieth of all steps, then sinks to zero along a cosine.
+    Adam. The learning rate climbs from a tenth for a twentieth of all steps, then sinks
+    to zero along a cosine.
     """
     import keras
 
     steps = epochs * math.ceil(len(x) / batch_size)
     warm = max(steps // 20, 1)
-    schedule = keras.optimizers.schedules.CosineDecay(
-        rate / 10, steps - warm, warmup_target=rate, warmup_steps=warm
+    schedule = optimizers.cosine_decay(
+        learning_rate, steps, warmup_steps=warm, start=learning_rate / 10
     )
     model.compile(keras.optimizers.Adam(schedule), loss)
     x = keras.ops.convert_to_tensor(x, "float32")  # once: `fit` copies what is NumPy's
@@ -224,34 +224,19 @@ def train(
 # -------------------------------------------------------------------------- evaluation
 
 
-def outputs(network, x, batch_size=2000):
-    """The network's output for all rows of x, as NumPy arrays: a list if it has several.
-
-    Like `predict`, but without tracing a graph, which takes longer than the work here.
-    """
-    from keras import ops
-
-    starts = range(0, len(x), batch_size)
-    parts = [network(np.asarray(x[i : i + batch_size], "float32")) for i in starts]
-    if isinstance(parts[0], list | tuple):
-        columns = zip(*parts, strict=True)
-        return [np.concatenate([*map(ops.convert_to_numpy, part)]) for part in columns]
-    return np.concatenate([*map(ops.convert_to_numpy, parts)])
-
-
 def elbo_terms(encoder, decoder, x, *, samples=1, seed=0):
     """What the ELBO of each row is made of: (E_q log p(x|z), KL), both (rows,).
 
     The expectation is the mean over `samples` draws; equal seeds draw equal noise.
     """
-    _at_least(samples, 1, "samples")
+    common.count(samples, "samples")
     rng = np.random.default_rng(seed)
-    mean, log_variance = outputs(encoder, x)
+    mean, log_variance = common.predict(encoder, x)
     deviation, flat = np.exp(log_variance / 2), np.reshape(x, (len(x), -1))
     fit = np.zeros(len(x))
     for _ in range(samples):
         z = mean + deviation * rng.normal(size=mean.shape).astype("float32")
-        logits = outputs(decoder, z)
+        logits = common.predict(decoder, z)
         fit += log_bernoulli(flat, logits.reshape(flat.shape)) / samples
     return fit, gaussian_kl(mean, log_variance)
 
@@ -273,28 +258,19 @@ def grid_posterior(decoder, x, *, reach=5.0, points=201):
     z = np.stack(np.meshgrid(side, side), axis=-1).reshape(-1, 2).astype("float32")
     x, fit = np.asarray(x, "float32"), []
     for some in np.array_split(z, points):  # all cells at once would fill the memory
-        logits = outputs(decoder, some)  # (cells, pixels)
+        logits = common.predict(decoder, some)  # (cells, pixels)
         fit.append(x @ logits.T - np.logaddexp(0, logits).sum(axis=1))
     fit = np.concatenate(fit, axis=1)  # (rows, cells) log p(x|z)
     joint = fit + log_normal(z) + 2 * math.log(side[1] - side[0])  # ... + log p(z) dz
-    top = joint.max(axis=1, keepdims=True)
-    evidence = top + np.log(np.exp(joint - top).sum(axis=1, keepdims=True))
-    return evidence[:, 0], np.exp(joint - evidence).reshape(-1, points, points)
+    evidence = network.log_sum_exp(joint)
+    share = np.exp(joint - evidence[:, None])
+    return evidence, share.reshape(-1, points, points)
 
 
 # ------------------------------------------------------------------- checked arguments
 
 
 def _pair(mean, log_variance):
-    mean, log_variance = np.asarray(mean, float), np.asarray(log_variance, float)
-    if mean.shape != log_variance.shape or mean.ndim < 1:
-        raise ValueError(
-            f"log_variance: expected the shape of mean, {mean.shape}, with at least one "
-            f"axis, got {log_variance.shape}"
-        )
-    return mean, log_variance
-
-
-def _at_least(value, least, name):
-    if not isinstance(value, int | np.integer) or value < least:
-        raise ValueError(f"{name}: expected an integer ≥ {least}, got {value!r}")
+    common.alike(log_variance, mean, "log_variance", "mean")
+    mean = common.numbers(mean, "mean", ..., "latent_dim")
+    return mean.astype(float), np.asarray(log_variance, float)

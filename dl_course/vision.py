@@ -8,7 +8,7 @@ import math
 
 import numpy as np
 
-from dl_course import cnn
+from dl_course import cnn, common, optimizers
 
 
 def emoji_split(drawn=None):
@@ -111,48 +111,24 @@ def build_residual_cnn(classes, augment=(), *, filters=(16, 32, 64), shortcuts=T
     return keras.Model(inputs, layers.Dense(classes, activation="softmax")(x))
 
 
-def train(model, x, y, *, epochs, rate=0.004, smoothing=0.1, callbacks=()):
+def train(model, x, y, *, epochs, learning_rate=0.004, smoothing=0.1, callbacks=()):
     """Compile and train by chapter 05's recipe; return the history of `fit`.
 
-    AdamW (weight decay 0.05), batches of 32. The learning rate climbs to `rate` in the
-    first fifth of all steps, then sinks to zero along a cosine. Targets are smoothed:
-    the right class gets 1 - smoothing, and all classes share the rest.
+    AdamW (weight decay 0.05), batches of 32. The learning rate climbs to `learning_rate`
+    in the first fifth of all steps, then sinks to zero along a cosine. Targets are
+    smoothed: the right class gets 1 - smoothing, and all classes share the rest.
     """
     import keras
 
     classes = model.outputs[0].shape[-1]
     steps = epochs * math.ceil(len(x) / 32)
-    schedule = keras.optimizers.schedules.CosineDecay(
-        0.0, steps - steps // 5, warmup_target=rate, warmup_steps=steps // 5
-    )
+    schedule = optimizers.cosine_decay(learning_rate, steps, warmup_steps=steps // 5)
     loss = keras.losses.CategoricalCrossentropy(label_smoothing=smoothing)
     optimizer = keras.optimizers.AdamW(schedule, weight_decay=0.05)
     model.compile(optimizer, loss, metrics=["accuracy"])
     targets = np.eye(classes, dtype="float32")[y]  # (n, classes)
     options = {"batch_size": 32, "epochs": epochs, "verbose": 0}
     return model.fit(x, targets, callbacks=[*callbacks], **options)
-
-
-def ten_looks(predict, x, shift=2):
-    """Mean probabilities (n, classes) of each picture, in place and moved four ways, and
-    of the same five in the mirror. `predict(x)` gives probabilities; borders repeat.
-    """
-    height, width = _pictures(x).shape[1:3]
-    wide = np.pad(x, [(0, 0), (shift, shift), (shift, shift), (0, 0)], mode="edge")
-    total = 0
-    for i, j in [(1, 1), (0, 1), (2, 1), (1, 0), (1, 2)]:
-        look = wide[:, shift * i :, shift * j :][:, :height, :width]
-        total = total + predict(look) + predict(look[:, :, ::-1])
-    return total / 10
-
-
-def multiplications(model):
-    """Products for one picture, forward: each kernel's weights times its places."""
-    return sum(
-        math.prod(layer.kernel.shape) * math.prod(layer.output.shape[1:-1])
-        for layer in model.layers
-        if hasattr(layer, "kernel")
-    )
 
 
 def fold_batch_norm(kernel, gamma, beta, mean, variance, *, epsilon=1e-3):
@@ -254,9 +230,8 @@ def non_max_suppression(boxes, scores, threshold=0.5):
 
     boxes (n, 4), scores (n,). Returns the numbers of the kept boxes, best first.
     """
-    boxes, scores = _boxes(boxes, "boxes"), np.asarray(scores)
-    if scores.shape != boxes.shape[:1]:
-        raise ValueError(f"scores: expected shape ({len(boxes)},), got {scores.shape}")
+    boxes = _boxes(boxes, "boxes")
+    scores = common.numbers(scores, "scores", len(boxes))
     kept, left = [], np.argsort(-scores, kind="stable")
     while len(left):
         best, others = left[0], left[1:]

@@ -229,7 +229,7 @@ def test_towers_learn_to_find_their_partners():
         return agents.recall_at(a @ b.T)
 
     before = recall()
-    agents.train_towers(first, second, x, y, rng(12), epochs=80, batch=60)
+    agents.train_towers(first, second, x, y, rng(12), epochs=80, batch_size=60)
     assert before < 0.2 and recall() > 0.5
 
 
@@ -262,11 +262,14 @@ def test_errors_name_the_argument():
             "discount",
         ),
         (lambda: agents.cartpole(np.zeros(4), [0]), "states"),
+        (lambda: agents.cartpole(np.zeros((2, 3)), [0, 0]), "states"),
         (lambda: agents.cartpole(np.zeros((2, 4)), [0]), "actions"),
         (lambda: agents.cartpole(np.zeros((1, 4)), [2]), "actions"),
         (lambda: agents.returns_to_go(np.ones((2, 2)), 1), "discount"),
         (lambda: agents.contrastive_loss(np.ones((2, 3)), np.ones((3, 3))), "b"),
+        (lambda: agents.contrastive_loss(np.ones(3), np.ones(3)), "a"),
         (lambda: agents.recall_at(np.ones((2, 3))), "scores"),
+        (lambda: agents.recall_at([1.0, 2.0]), "scores"),
     ]:
         with pytest.raises(ValueError, match=name):
             call()

@@ -5,10 +5,11 @@ import importlib
 import json
 import sys
 
+import numpy as np
 import pytest
 
 from benchmarks import __main__ as benchmarks
-from benchmarks import table
+from benchmarks import color_images, table, transformer
 from benchmarks.table import Point, Run
 
 LOSS = "loss in nats"
@@ -130,3 +131,29 @@ def test_every_peer_says_where_its_numbers_come_from():
     for row in link_prediction.ROWS:
         stored = row[-3:]
         assert all(value > 0 for value in stored)
+
+
+def test_ten_looks_are_five_moves_and_their_mirror_images():
+    x = np.zeros((2, 8, 8, 3), "float32")
+    x[0, 3, 4] = 1
+    seen = []
+
+    def predict(x):
+        seen.append(tuple(map(int, np.argwhere(x[0, ..., 0])[0])))
+        return x.sum(axis=(1, 2)) / 3
+
+    p = color_images.ten_looks(predict, x)
+    assert np.allclose(p, [[1 / 3] * 3, [0] * 3])
+    moved = [(3, 4), (1, 4), (5, 4), (3, 2), (3, 6)]
+    assert set(seen) == {*moved, *((i, 7 - j) for i, j in moved)} and len(seen) == 10
+
+
+def test_pieces():
+    np.testing.assert_array_equal(
+        transformer.pieces(np.arange(7), 3), [[0, 1, 2], [3, 4, 5]]
+    )
+    np.testing.assert_array_equal(
+        transformer.pieces(np.arange(5), 3, 1), [[0, 1, 2], [1, 2, 3], [2, 3, 4]]
+    )
+    with pytest.raises(ValueError, match="ids: expected one row of at least 5"):
+        transformer.pieces(np.arange(3), 5)

@@ -283,7 +283,10 @@ K = np.zeros((3, 3, 2, 4))
         (lambda: cnn.conv2d(X[0], K), r"x: .*\(6, 6, 2\)"),
         (lambda: cnn.conv2d(X.astype(str), K), "x: expected numbers"),
         (lambda: cnn.conv2d(X, K[:, :, 0]), r"kernel: .*\(3, 3, 4\)"),
-        (lambda: cnn.conv2d(X, np.zeros((3, 3, 1, 4))), "kernel: .*2 channels"),
+        (
+            lambda: cnn.conv2d(X, np.zeros((3, 3, 1, 4))),
+            r"kernel: .*\(height, width, 2, filters\)",
+        ),
         (lambda: cnn.conv2d(X, np.zeros((7, 3, 2, 4))), "x: .*height and width"),
         (lambda: cnn.conv2d(X, K, dilation=3), "x: .*height and width"),
         (lambda: cnn.conv2d(X, K, np.zeros(3)), r"bias: .*\(4,\)"),

@@ -36,6 +36,9 @@ def test_players_fit_together():
     images = generator([z, c]).numpy()
     assert images.shape == (3, 28, 28, 1)
     assert images.min() >= 0 and images.max() <= 1
+    assert generator.count_params() == 42 * 1568 + 4 * 1568 + 9 * 32 * 64 + 4 * 64 + 1604
+    hidden = 25 * 16 + 16 + 25 * 16 * 32 + 32 + 1568 * 128 + 128
+    assert discriminator.count_params() == hidden + 128 + 1 + 10 * 128 + 128 * 10 + 10
     verdicts, classes = discriminator([images, c])
     assert verdicts.shape == (3, 1) and classes.shape == (3, 10)
 
@@ -212,12 +215,16 @@ def test_nearest_is_the_brute_force_answer():
         (lambda: cg.one_hot([-1]), "labels"),
         (lambda: cg.one_hot([0.5]), "labels"),
         (lambda: cg.one_hot(3), "labels"),
+        (lambda: cg.one_hot([[3]]), "labels"),
         (lambda: cg.recognized([1], [1, 2]), "predicted"),
         (lambda: cg.frechet_distance(np.zeros((5, 2)), np.zeros((5, 3))), "b"),
-        (lambda: cg.frechet_distance(np.zeros((5, 2)), np.zeros((1, 2))), "b"),
-        (lambda: cg.frechet_distance(np.zeros(5), np.zeros(5)), "b"),
+        (lambda: cg.frechet_distance(np.zeros((5, 2)), np.zeros((1, 2))), "a, b"),
+        (lambda: cg.frechet_distance(np.zeros(5), np.zeros((5, 1))), "a"),
+        (lambda: cg.frechet_distance(np.zeros((5, 1)), np.zeros(5)), "b"),
         (lambda: cg.checked(np.zeros((2, 28, 28)), [1, 2]), "x"),
         (lambda: cg.checked(np.full((2, 28, 28, 1), 255.0), [1, 2]), "x"),
+        (lambda: cg.checked(np.full((2, 28, 28, 1), -1.0), [1, 2]), "x"),
+        (lambda: cg.checked(np.zeros((2, 28, 28, 1), int), [1, 2]), "x"),
         (lambda: cg.checked(np.zeros((2, 28, 28, 1)), [1]), "y"),
     ],
 )

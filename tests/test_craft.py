@@ -10,12 +10,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from dl_course import craft, data
+from dl_course import common, craft, data, network
 
 ROWS = data.cars()
 CLEAN = craft.clean_cars(ROWS)
 NAMES = [row["Name"] for row in CLEAN]
 FRACTIONS = (0.5, 0.2, 0.3)
+RNG = np.random.default_rng(0)
 seeds = st.integers(0, 2**32 - 1)
 
 
@@ -217,7 +218,19 @@ def test_build_mlp():
     penalty = sum(float(loss) for loss in model.losses)
     assert penalty == pytest.approx(0.1 * sum((k**2).sum() for k in kernels), rel=1e-5)
     x = np.ones((1, 3), "float32")
-    assert np.array_equal(craft.outputs_of(model, x), craft.outputs_of(model, x))
+    assert np.array_equal(common.predict(model, x), common.predict(model, x))
+
+
+def test_accuracy_is_the_share_of_largest_outputs_at_the_label():
+    rng = np.random.default_rng(3)
+    by_hand = network.initial_layers([4, 5, 3], ["relu", "linear"], rng)
+    x, y = rng.normal(size=(50, 4)), rng.integers(0, 3, 50)
+    right = sum(network.forward(x, by_hand)[-1].argmax(axis=1) == y) / 50
+    for model in (by_hand, network.build_twin(by_hand)):
+        assert craft.accuracy(model, x, y) == pytest.approx(right)
+    assert 0 < right < 1
+    with pytest.raises(ValueError, match="y: expected integers of shape"):
+        craft.accuracy(by_hand, x, y[:, None])
 
 
 def test_dropout_is_inverted():
@@ -240,12 +253,18 @@ def test_figures():
 MISTAKES = [
     (lambda: craft.split_groups(NAMES, (0.5, 0.6), None), "fractions: expected parts"),
     (lambda: craft.split_groups(NAMES, (1.2, -0.2), None), "fractions: expected parts"),
+    (lambda: craft.split_groups([*"aabb"], FRACTIONS, RNG), "groups: expected some"),
+    (lambda: craft.split_groups([], FRACTIONS, RNG), "groups: expected some for each"),
+    (lambda: craft.split_groups([*"aaaaaaaabc"], FRACTIONS, RNG), "expected some for each"),
     (lambda: craft.fit_statistics(np.ones(3)), "x: expected (rows, columns)"),
     (lambda: craft.fit_statistics(np.full((2, 1), np.nan)), "in each column a number"),
     (lambda: craft.confusion_matrix([0, 3], [0, 1], 3), "y_true: expected integers 0 to 2"),
     (lambda: craft.confusion_matrix([0, 1], [0.5, 1], 3), "y_pred: expected integers"),
+    (lambda: craft.confusion_matrix([[0]], [[0]], 3), "y_true: expected integers 0 to 2"),
+    (lambda: craft.calibration([[0.5]], [1]), "confidence: expected numbers of shape (n,)"),
+    (lambda: craft.calibration([-0.5], [1]), "confidence: expected probabilities"),
     (lambda: craft.calibration([1.5], [1]), "confidence: expected probabilities"),
-    (lambda: craft.calibration([0.5], [1, 0]), "expected equal shapes"),
+    (lambda: craft.calibration([0.5], [1, 0]), "correct: expected numbers of shape (1,)"),
 ]
 
 

@@ -7,7 +7,7 @@ import tensorflow as tf
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from dl_course import insight, lesson
+from dl_course import common, insight, lesson
 
 
 def rng(n=0):
@@ -34,7 +34,8 @@ def test_the_network_takes_any_size_and_learns(model):
     generator, new = rng(2), insight.build_digit_cnn()
     x, y = images(60), np.repeat([3, 7], 30)
     x[y == 7, ::2] = 0
-    insight.train(new, x, y, generator, num_steps=60, batch=32, rate=0.01)
+    settings = {"num_steps": 60, "batch_size": 32, "learning_rate": 0.01}
+    common.train(new, x, y, generator, **settings)
     assert np.mean(np.array(new(x)).argmax(axis=1) == y) > 0.95
 
 
@@ -209,12 +210,17 @@ def test_columns_of_a_group_move_together():
             "num_steps",
         ),
         (lambda: insight.twin(None, kept=5), "kept"),
+        (lambda: insight.two_digits(images(2)[0], images(2)[0]), "left"),
         (lambda: insight.edges(np.zeros((2, 3, 3))), "x"),
+        (lambda: insight.edges(np.zeros((2, 3, 3, 3))), "x"),
         (
             lambda: insight.direct_cam(np.zeros((1, 2, 2, 3)), np.zeros((4, 2)), [0]),
             "kernel",
         ),
+        (lambda: insight.direct_cam(np.zeros((2, 2, 3)), np.zeros((3, 2)), [0]), "maps"),
+        (lambda: insight.direct_cam(np.zeros((1, 2, 2, 3)), np.zeros(3), [0]), "kernel"),
         (lambda: insight.rank_correlation(np.zeros((2, 3)), np.zeros((2, 4))), "second"),
+        (lambda: insight.rank_correlation(np.zeros(3), np.zeros(3)), "first"),
         (
             lambda: insight.permutation_importance(
                 lambda rows: rows, np.zeros((3, 2)), np.zeros(3), [[0]], rng()

@@ -108,7 +108,7 @@ def test_document_networks_fit_the_digits_and_train(tmp_path):
     images = DIGITS.reshape(-1, 28, 28, 1)
     assert decoder.output_shape == (None, 28, 28, 1)
     before = vae.negative_elbo(encoder, decoder, images)
-    vae.train(vae.build_vae(encoder, decoder), images, epochs=4, rate=0.002)
+    vae.train(vae.build_vae(encoder, decoder), images, epochs=4, learning_rate=0.002)
     assert vae.negative_elbo(encoder, decoder, images) < before
     encoder.save(tmp_path / "encoder.keras")
     decoder.save(tmp_path / "decoder.keras")
@@ -140,11 +140,14 @@ def test_figures(halves):
         (lambda: latent.importance_bound(np.zeros(3)), "log_w"),
         (lambda: latent.importance_bound(np.zeros((2, 3)), 4), "k"),
         (lambda: latent.importance_bound(np.zeros((2, 3)), 0), "k"),
+        (lambda: latent.importance_bound(np.zeros((2, 3)), 1.5), "k"),
         (lambda: latent.spherical_path([1.0], [2.0], 1), "steps"),
         (lambda: latent.spherical_path([1.0, 0.0], [0.0, 0.0], 3), "end"),
         (lambda: latent.spherical_path([1.0, 0.0], [1.0], 3), "end"),
         (lambda: latent.auc([], [1.0]), "normal"),
+        (lambda: latent.spherical_path([[1.0]], [[1.0]], 3), "end"),
         (lambda: latent.auc([1.0], [np.nan]), "strange"),
+        (lambda: latent.auc([1.0], [[1.0]]), "strange"),
     ],
 )
 def test_wrong_arguments_are_named(call, name):

@@ -1,7 +1,14 @@
 """dl_course.lesson: seeds, claims, sources, progress. Checks are in test_exercises.py."""
 
+import configparser
 import io
+import json
+import os
 import random
+import re
+import subprocess
+import sys
+from pathlib import Path
 
 import keras
 import numpy as np
@@ -90,16 +97,112 @@ def test_a_claim_that_holds_prints_one_line(capsys, value, bounds, line):
         (float("nan"), {"at_least": -1, "at_most": 1}),
     ],
 )
-def test_a_claim_that_fails_raises_with_its_line(value, bounds):
+def test_a_claim_that_fails_raises_where_the_course_is_tested(
+    monkeypatch, capsys, value, bounds
+):
+    monkeypatch.setenv("DL_COURSE_STRICT", "1")
     with pytest.raises(lesson.ClaimError, match=r"✗ accuracy .*, claimed"):
         lesson.claim("accuracy", value, **bounds)
+    monkeypatch.delenv("DL_COURSE_STRICT")  # a learner changed a number, and goes on
+    assert lesson.claim("accuracy", value, **bounds) is False
+    assert capsys.readouterr().out.startswith("✗ accuracy ")
 
 
-def test_a_yes_or_no_claim(capsys):
-    lesson.claim("rows sum to one", np.bool_(True))
+def test_a_yes_or_no_claim(capsys, monkeypatch):
+    assert lesson.claim("rows sum to one", np.bool_(True)) is True
     assert capsys.readouterr().out == "✓ rows sum to one\n"
+    assert lesson.claim("rows sum to one", False) is False
+    assert capsys.readouterr().out == "✗ rows sum to one: claimed, but not so\n"
+    monkeypatch.setenv("DL_COURSE_STRICT", "1")
     with pytest.raises(lesson.ClaimError, match="✗ rows sum to one"):
         lesson.claim("rows sum to one", False)
+
+
+def test_claims_are_recorded_where_a_tool_asks_for_it(monkeypatch, tmp_path):
+    monkeypatch.setenv("DL_COURSE_CLAIMS", str(tmp_path / "claims"))
+    lesson.claim("größer", np.float32(2), at_least=1)
+    lesson.claim("so", False)
+    lesson.claim("near", float("inf"), equals=1, tolerance=0.5)
+    rows = [
+        json.loads(line) for line in (tmp_path / "claims").read_text("utf-8").splitlines()
+    ]
+    assert rows == [
+        {"name": "größer", "value": 2.0, "at_least": 1, "at_most": None, "held": True},
+        {"name": "so", "value": False, "at_least": None, "at_most": None, "held": False},
+        {"name": "near", "value": "inf", "at_least": 0.5, "at_most": 1.5, "held": False},
+    ]
+
+
+# ---------------------------------------------------------------- report
+
+
+@pytest.mark.parametrize(
+    ("values", "shown"),
+    [
+        ((0.98765,), "0.9877"),
+        ((3, 0.00123, 1234.5), "3, 0.00123, 1234"),
+        ((np.array([0.5, 2.25]), np.int64(7)), "0.5000, 2.25, 7"),
+        ((keras.ops.convert_to_tensor([[1.5]]),), "1.5"),
+        (([0.1, (0.2,)], True), "0.1000, 0.2000, True"),
+        ((float("nan"),), "nan"),
+    ],
+)
+def test_report_prints_a_line_that_tests_know(capsys, values, shown):
+    lesson.report("accuracy, of all", *values)
+    line = capsys.readouterr().out
+    assert line == f"→ accuracy, of all: {shown}\n"
+    config = configparser.RawConfigParser()
+    config.read(Path(__file__).with_name("sanitize.cfg"), "utf-8")
+    text = line.rstrip("\n")
+    for section in config.sections():
+        text = re.sub(config[section]["regex"], config[section]["replace"], text)
+    assert text == "→ accuracy, of all: VALUES"
+
+
+def test_report_says_what_is_wrong():
+    with pytest.raises(ValueError, match="name: expected words without a colon"):
+        lesson.report("loss: mean", 1)
+    with pytest.raises(ValueError, match="values: expected at least one number"):
+        lesson.report("loss")
+
+
+def test_a_console_without_the_signs_still_shows_the_line(monkeypatch):
+    raw = io.BytesIO()
+    monkeypatch.setattr("sys.stdout", io.TextIOWrapper(raw, encoding="ascii"))
+    lesson.claim("accuracy", 1, at_least=0)
+    sys.stdout.flush()
+    assert raw.getvalue().decode().startswith("? accuracy 1, claimed ")
+
+
+# ---------------------------------------------------------------- Keras settings
+
+
+@pytest.mark.parametrize(
+    ("settings", "said"),
+    [
+        ({"backend": "no_such", "image_data_format": "channels_last"}, "cannot start with"),
+        ({"image_data_format": "channels_first"}, "for this notebook it is channels_last"),
+        ({"floatx": "float64"}, "for this notebook it is float32"),
+        ({}, ""),
+    ],
+)
+def test_a_learners_own_keras_settings_are_noticed(tmp_path, settings, said):
+    (tmp_path / "keras.json").write_text(json.dumps(settings), "utf-8")
+    environment = {k: v for k, v in os.environ.items() if k != "KERAS_BACKEND"}
+    environment["KERAS_HOME"] = str(tmp_path)
+    code = (
+        "from dl_course import lesson; lesson.seed(0); import keras; "
+        "print(keras.config.image_data_format(), keras.config.floatx())"
+    )
+    run = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, encoding="utf-8", env=environment
+    )
+    assert said in run.stdout + run.stderr
+    if "cannot" in said:
+        assert "KERAS_BACKEND=tensorflow" in run.stderr.splitlines()[-1]
+    else:
+        assert run.stdout.splitlines()[-1] == "channels_last float32"
+        assert bool(run.stdout.splitlines()[:-1]) == bool(said)
 
 
 @pytest.mark.parametrize(

@@ -153,6 +153,15 @@ def test_learning_rate_must_be_positive(rate):
 # ---------------------------------------------------------------- logistic regression
 
 
+def test_sigmoid_keeps_float32_takes_lists_and_complex_numbers():
+    z = np.array([-700, -1, 0, 1, 700])
+    assert linear.sigmoid(z.astype(np.float32)).dtype == np.float32
+    assert linear.sigmoid(z.tolist()) == pytest.approx(1 / (1 + np.exp(-z.astype(float))))
+    slope = linear.sigmoid(z[1:4] + 1e-30j).imag / 1e-30  # the complex step
+    p = linear.sigmoid(z[1:4])
+    assert slope == pytest.approx(p * (1 - p), rel=1e-14)
+
+
 @given(REAL)
 def test_sigmoid_is_right_and_never_warns(z):
     with warnings.catch_warnings(), np.errstate(all="raise", under="ignore"):
@@ -288,6 +297,12 @@ def test_forward_flops_refuses_what_it_cannot_count():
     model = keras.Sequential([keras.Input((5, 2)), layers.GRU(3)])
     with pytest.raises(ValueError, match="model: expected Dense and Conv layers, got GRU"):
         linear.forward_flops(model)
+    image = keras.Input((8, 8, 2))
+    wider = keras.Model(image, layers.Conv2DTranspose(2, 3)(image))
+    dot = keras.Model(image, layers.Dot(3)([image, image]))  # products without weights
+    for model, kind in ((wider, "Conv2DTranspose"), (dot, "Dot")):
+        with pytest.raises(ValueError, match=f"got {kind}$"):
+            linear.forward_flops(model)
 
 
 @given(st.floats(0.1, 10), st.floats(-2, 2))
@@ -357,7 +372,7 @@ X, Y = problem(0, n=4)
     [
         (
             lambda: linear.least_squares(X[:, 0], Y),
-            r"x: expected .* got \(4,\); .*x\[:, None\]",
+            r"x: expected .* \(4,\); .*x\[:, None\]",
         ),
         (
             lambda: linear.least_squares(X, Y[:, None]),
@@ -381,7 +396,10 @@ X, Y = problem(0, n=4)
             lambda: linear.logistic_loss(X, Y > 0, np.zeros(2), 0),
             r"weights: expected shape \(3,\), got \(2,\)",
         ),
-        (lambda: linear.learning_rate_limit(Y), r"x: expected shape \(n, features\)"),
+        (
+            lambda: linear.learning_rate_limit(Y),
+            r"x: expected numbers of shape \(n, features\)",
+        ),
         (
             lambda: linear.binary_cross_entropy([0, 2], [0.0, 1.0]),
             "y: expected labels 0 and 1",

@@ -10,8 +10,8 @@ from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
+from dl_course import cnn, compression, plots, text_rnn, vae, vision
 from dl_course import optimizers as o
-from dl_course import plots
 
 NUM_STEPS = 200
 RATES = st.sampled_from([0.001, 0.01, 0.1])
@@ -179,6 +179,34 @@ def test_schedules_are_those_of_keras():
     for ours, theirs in pairs:
         for t in range(0, 121, 5):
             assert ours(t) == pytest.approx(float(theirs(t)), abs=1e-7), t
+
+
+def trainers():
+    """(trains a model of inputs (n, 4) for two epochs, its batch size)."""
+    x = np.linspace(0, 1, 4 * 251, dtype="float32").reshape(251, 4)
+    labels, epochs = np.arange(251) % 4, {"epochs": 2}
+    yield lambda m, n: vision.train(m, x[:n], labels[:n], **epochs), 32
+    yield lambda m, n: cnn.train_mnist_cnn(m, x[:n], labels[:n], **epochs), 128
+    yield lambda m, n: compression.train(m, x[:n], labels[:n], **epochs), 128
+    yield lambda m, n: vae.train(m, x[:n], **epochs), 250
+    yield lambda m, n: vae.train(m, x[:n], batch_size=40, **epochs), 40
+
+
+def test_a_writers_schedule_ends_with_its_last_batch():
+    model = text_rnn.build_writer(6, units=3, width=2)
+    text_rnn.train_writer(model, np.ones((33, 4), int), epochs=6)
+    plan = model.optimizer.get_config()["learning_rate"]["config"]
+    assert (plan["decay_steps"], plan["warmup_steps"]) == (11, 1)
+    assert int(model.optimizer.iterations) == 12
+
+
+@pytest.mark.parametrize(("train", "batch_size"), [*trainers()])
+def test_a_schedule_ends_with_the_last_batch_even_if_that_is_small(train, batch_size):
+    model = keras.Sequential([keras.Input((4,)), keras.layers.Dense(4)])
+    train(model, batch_size + 1)
+    plan = model.optimizer.get_config()["learning_rate"]["config"]
+    assert int(model.optimizer.iterations) == 4
+    assert plan["decay_steps"] + (plan["warmup_steps"] or 0) == 4
 
 
 def test_one_cycle_rises_falls_and_ends_where_it_says():

@@ -136,6 +136,32 @@ def test_training_leaves_the_start_alone_takes_schedules_and_can_be_attacked():
     assert loss[1] < loss[0]
 
 
+def test_an_attacked_batch_is_trained_on_as_fgsm_leaves_it():
+    x, labels, layers, _ = case(6, batch=24)
+    settings = {"epochs": 1, "batch": 24}
+    hard, plain = (
+        privacy.train(
+            inputs, labels, layers, np.random.default_rng(0), attack=s, **settings
+        )
+        for inputs, s in ((x, 0.2), (privacy.fgsm(x, labels, layers, 0.2), 0.0))
+    )
+    for a, b in zip(hard, plain, strict=True):
+        np.testing.assert_allclose(a[0], b[0], atol=1e-12)
+        np.testing.assert_allclose(a[1], b[1], atol=1e-12)
+
+
+def test_hardened_by_attacks_a_network_withstands_them_better_than_a_plain_one():
+    x, labels, layers, _ = case(5, batch=40)
+    settings = {"epochs": 30, "batch": 8, "learning_rate": 0.3}
+    loss = []
+    for attack in (0.2, 0.0):  # the same start, in the same order
+        rng = np.random.default_rng(1)
+        trained = privacy.train(x, labels, layers, rng, attack=attack, **settings)
+        attacked = privacy.fgsm(x, labels, trained, 0.2)
+        loss.append(privacy.losses(attacked, labels, trained).mean())
+    assert loss[0] < 0.9 * loss[1]
+
+
 # ---------------------------------------------------------------- private training
 
 
@@ -198,6 +224,10 @@ def renyi_by_integral(noise, rate, order):
 def test_renyi_divergence_is_the_integral(noise, rate, order):
     expected = renyi_by_integral(noise, rate, order)
     assert privacy.renyi(noise, rate, order) == pytest.approx(expected, rel=1e-6, abs=1e-10)
+
+
+def test_a_whole_order_may_be_a_float():
+    assert privacy.renyi(1.5, 0.04, 2.0) == privacy.renyi(1.5, 0.04, 2)
 
 
 def test_without_sampling_it_is_the_divergence_of_two_gaussians():

@@ -279,6 +279,7 @@ X = np.zeros((4, 5, 2))
             "truncate: expected an integer ≥ 1",
         ),
         (lambda: rnn.memory(rnn.rnn_step, np.zeros((50, 2)), GOOD), "time > 50"),
+        (lambda: rnn.memory(rnn.rnn_step, np.zeros(60), GOOD), "time > 50"),
         (lambda: rnn.windows(np.zeros(5), 5), "series: .*time ≥ 6"),
         (lambda: rnn.windows(np.zeros(5), 0), "length: expected an integer ≥ 1"),
         (lambda: rnn.windows(np.zeros(5), 2, ahead=1.5), "ahead: expected an integer"),

@@ -8,6 +8,7 @@ import sys
 import keras
 import numpy as np
 import pytest
+import tensorflow as tf
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -111,13 +112,23 @@ def test_a_fresh_process_answers_or_says_why_not():
     assert scaling.fresh_python("import sys; print('keras' in sys.modules)") == "False\n"
 
 
+def test_an_exported_model_answers_alike_and_nothing_is_printed(task, tmp_path, capsys):
+    model, x, _ = task
+    scaling.export(model, tmp_path)
+    assert capsys.readouterr().out == ""
+    exported = tf.saved_model.load(str(tmp_path))
+    np.testing.assert_allclose(exported.serve(x[0]), model(x[0]), atol=1e-6)
+
+
 @pytest.mark.parametrize(
     ("function", "arguments", "name"),
     [
         (scaling.shard, (range(4), 4, 4), "worker"),
+        (scaling.shard, (range(4), -1, 4), "worker"),
         (scaling.joined_gradient, ([np.ones(2)], [1, 2]), "counts"),
         (scaling.joined_gradient, ([np.ones(2)], [0]), "counts"),
         (scaling.ring_all_reduce, ([np.ones(2), np.ones(3)],), "vectors"),
+        (scaling.ring_all_reduce, (np.ones((2, 3, 3)),), "vectors"),
     ],
 )
 def test_mistakes_are_named(function, arguments, name):

@@ -120,7 +120,7 @@ def test_the_writer_learns_a_cycle_and_writes_it():
     keras.utils.set_random_seed(3)
     rows = (np.arange(9) + np.arange(200)[:, None]) % 4 + 2
     model = text_rnn.build_writer(6, units=16, width=8, drop=0.0)
-    text_rnn.train_writer(model, rows, epochs=25, rate=0.03)
+    text_rnn.train_writer(model, rows, epochs=25, learning_rate=0.03)
     rng = np.random.default_rng(3)
     written = text_rnn.write(model, [[2], [4]], 9, rng, temperature=0.2)
     assert written.shape == (2, 9)
@@ -131,10 +131,12 @@ def test_the_writer_learns_a_cycle_and_writes_it():
 def test_writing_draws_from_the_models_own_probabilities():
     keras.utils.set_random_seed(4)
     model = text_rnn.build_writer(5, units=6, width=4)
+    model.layers[-1].bias.assign([2.0, 0.0, -1.0, 1.0, 0.0])  # far from all alike
     start = np.tile([[1, 3]], (20_000, 1))
     new = text_rnn.write(model, start, 3, np.random.default_rng(4))[:, 2]
     logits = np.array(model(start[:1]))[0, -1]
     expected = np.exp(logits) / np.exp(logits).sum()
+    assert expected.max() > 10 * expected.min()
     assert np.abs(np.bincount(new, minlength=5) / 20_000 - expected).max() <= 0.015
 
 
@@ -183,13 +185,18 @@ def test_bits_are_the_mean_of_minus_log2():
     assert np.isclose(text_rnn.ngram_bits(tables, [new], 20), -np.mean(np.log2(p)))
 
 
-def test_draws_follow_the_probabilities():
-    tables = text_rnn.count_ngrams([TEXT], 1)
-    letters, rng = sorted(set(TEXT)), np.random.default_rng(5)
-    drawn = Counter(text_rnn.ngram_draw(tables, "the", rng, 0.5) for _ in range(5000))
+@pytest.mark.parametrize("context", ["the", "xa"])  # one successor, and three
+def test_draws_follow_the_probabilities(context):
+    text = TEXT[:23] + "aaabacac"
+    tables = text_rnn.count_ngrams([text], 1)
+    letters, rng, d = sorted(set(text)), np.random.default_rng(5), 0.6
+    drawn = Counter(text_rnn.ngram_draw(tables, context, rng, d) for _ in range(20_000))
+    shorter, longer = tables[0][()], tables[1][(context[-1],)]
+    rest = d * len(longer) / longer.total()
+    left = shorter.total() - d * len(shorter)  # what was never seen is never drawn
     for c in letters:
-        p = text_rnn.ngram_probability(tables, "the", c, len(letters), 0.5)
-        assert abs(drawn[c] / 5000 - p) <= 0.05
+        p = max(longer[c] - d, 0) / longer.total() + rest * (shorter[c] - d) / left
+        assert abs(drawn[c] / 20_000 - p) <= 0.012
 
 
 # ---------------------------------------------------------------- quatrains
@@ -222,7 +229,7 @@ def test_quatrains_are_shuffled_by_the_generator():
 @pytest.mark.parametrize(
     ("call", "message"),
     [
-        (lambda: text_rnn.encode([["a"]], {}, 0), "length: expected a number ≥ 1, got 0"),
+        (lambda: text_rnn.encode([["a"]], {}, 0), "length: expected an integer ≥ 1, got 0"),
         (lambda: text_rnn.write(None, [[0]], 3, None, temperature=0), "temperature: .*> 0"),
         (lambda: text_rnn.ngram_draw([{}], "a", np.random.default_rng(0)), "tables: "),
     ],

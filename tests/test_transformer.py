@@ -69,6 +69,14 @@ def test_no_place_sees_the_future(local, t):
     assert np.abs(before[:, t:] - after[:, t:]).max() > 1e-3
 
 
+def test_a_model_of_the_next_id_is_the_default():
+    network = tf_.build_transformer(SIZE, LENGTH, width=8, heads=2)
+    changed = ids()
+    changed[:, -1] = (changed[:, -1] + 1) % SIZE
+    before, after = np.array(network(ids())), np.array(network(changed))
+    np.testing.assert_array_equal(before[:, :-1], after[:, :-1])
+
+
 def test_without_a_causal_mask_every_place_sees_the_future():
     changed = ids()
     changed[:, -1] = (changed[:, -1] + 1) % SIZE
@@ -99,13 +107,6 @@ def test_the_chapters_model_has_fewer_than_500000_parameters():
 
 
 # ---------------------------------------------------------------- text
-
-
-def test_pieces():
-    np.testing.assert_array_equal(tf_.pieces(np.arange(7), 3), [[0, 1, 2], [3, 4, 5]])
-    np.testing.assert_array_equal(
-        tf_.pieces(np.arange(5), 3, 1), [[0, 1, 2], [1, 2, 3], [2, 3, 4]]
-    )
 
 
 def test_bits_are_the_cross_entropy():
@@ -167,13 +168,15 @@ def test_masking_hides_eight_of_ten_of_the_chosen():
     ("call", "name"),
     [
         (lambda: tf_.layer_norm(np.zeros((2, 3)), np.ones(2), np.zeros(2)), "gain"),
+        (lambda: tf_.layer_norm(np.zeros((2, 3)), np.ones(3), np.zeros(2)), "gain"),
         (lambda: tf_.transformer_block(np.zeros((1, 2, 3)), []), "weights"),
         (lambda: tf_.build_transformer(5, 5, width=10, heads=3), "heads"),
-        (lambda: tf_.pieces(np.arange(3), 5), "ids"),
         (lambda: tf_.next_probabilities([1, 2], temperature=0), "temperature"),
         (lambda: tf_.next_probabilities([1, 2], top_k=3), "top_k"),
         (lambda: tf_.sample(None, [1, 2], 1, None, length=3), "start"),
+        (lambda: tf_.sample(None, [[]], 1, None, length=3), "start"),
         (lambda: tf_.mask_tokens(ids(), SIZE, SIZE, None, share=0), "share"),
+        (lambda: tf_.mask_tokens(ids() - 1, SIZE, SIZE, None), "ids"),
         (lambda: tf_.mask_tokens(ids() + 1, SIZE, SIZE, None), "ids"),
     ],
 )

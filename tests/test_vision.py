@@ -7,7 +7,7 @@ import tensorflow as tf
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from dl_course import data, vision
+from dl_course import data, linear, vision
 
 EXACT = settings(max_examples=50, derandomize=True, deadline=None, database=None)
 
@@ -118,13 +118,14 @@ def test_networks_answer_alike_each_time_and_differ_in_training(split):
         assert not np.allclose(a, b), "Keras has repaired a bare call: say so in 05b"
 
 
-def test_multiplications_are_counted_by_hand(split):
-    model = vision.build_document_color_cnn(split[0][0], 9)
+def test_products_are_counted_by_hand(split):
+    augment = vision.stronger_augmentation()
+    model = vision.build_document_color_cnn(split[0][0], 9, augment)
     by_hand = 27 * 32 * 30**2 + 288 * 64 * 13**2 + 2304 * 128 + 128 * 9
-    assert vision.multiplications(model) == by_hand
-    residual = vision.build_residual_cnn(9, filters=(4, 8))
+    assert linear.forward_flops(model) == 2 * by_hand
+    residual = vision.build_residual_cnn(9, augment, filters=(4, 8))
     by_hand = 75 * 4 * 256 + 2 * 36 * 4 * 256 + 36 * 8 * 256 + 2 * 72 * 8 * 64 + 72
-    assert vision.multiplications(residual) == by_hand
+    assert linear.forward_flops(residual) == 2 * by_hand
 
 
 @pytest.mark.parametrize("shortcuts", [True, False])
@@ -151,21 +152,6 @@ def test_a_residual_block_is_kerass(shortcuts):
         assert np.abs(ours - y).max() <= 1e-5
     else:
         assert np.abs(ours - y).max() > 0.1
-
-
-def test_ten_looks_are_five_moves_and_their_mirror_images():
-    x = np.zeros((2, 8, 8, 3), "float32")
-    x[0, 3, 4] = 1
-    seen = []
-
-    def predict(x):
-        seen.append(tuple(map(int, np.argwhere(x[0, ..., 0])[0])))
-        return x.sum(axis=(1, 2)) / 3
-
-    p = vision.ten_looks(predict, x)
-    assert np.allclose(p, [[1 / 3] * 3, [0] * 3])
-    moved = [(3, 4), (1, 4), (5, 4), (3, 2), (3, 6)]
-    assert set(seen) == {*moved, *((i, 7 - j) for i, j in moved)} and len(seen) == 10
 
 
 def test_training_follows_the_schedule_and_learns():
@@ -234,6 +220,7 @@ def test_occlusion_finds_the_only_pixels_that_count():
     assert drops.shape == (8, 8)
     assert np.argwhere(drops > 0).tolist() == [[2, 4]]
     assert drops[2, 4] == pytest.approx(0.75, abs=1e-6)
+    assert vision.occlusion_map(predict, image, 1, size=1, step=8).shape == (4, 4)
 
 
 # ---------------------------------------------------------------- boxes
@@ -290,14 +277,17 @@ PICTURE = np.zeros((32, 32, 3), "float32")
 @pytest.mark.parametrize(
     ("call", "named"),
     [
-        (lambda: vision.ten_looks(np.sum, PICTURE), r"pictures: .*\(32, 32"),
         (lambda: vision.build_document_color_cnn(PICTURE[None, ..., 0], 9), "pictures: "),
         (lambda: vision.build_document_color_cnn(np.zeros((2, 8, 8, 3), int), 9), "int64"),
         (lambda: vision.occlusion_map(None, PICTURE, 0, size=40), "size: .*1 to 32.*40"),
         (lambda: vision.iou([0, 0, 0, 1], [[0, 0, 1, 1]]), "box: .*top < bottom"),
+        (lambda: vision.occlusion_map(None, PICTURE, 0, size=0), "size: .*1 to 32.*0"),
+        (lambda: vision.iou([0, 0, 1, 0], [[0, 0, 1, 1]]), "box: .*left < right"),
         (lambda: vision.iou([0, 0, 1, 1], [0, 0, 1, 1]), "boxes: "),
+        (lambda: vision.iou([0, 0, 1, 1], [[0, 1, 1]]), "boxes: "),
         (lambda: vision.non_max_suppression([[0, 0, 1, 1]], [1, 2]), r"scores: .*\(1,\)"),
         (lambda: vision.both_ways(np.zeros(5), 6, 1), r"series: .*6.*\(5,\)"),
+        (lambda: vision.both_ways(np.zeros((5, 1)), 2, 1), r"series: .*2.*\(5, 1\)"),
         (
             lambda: vision.residual_block(
                 np.zeros((1, 4, 4, 2)),

@@ -35,7 +35,8 @@ def check_softsign_slope(answer, rng):
 
 
 def check_sine(answer, rng):
-    for at in (float(rng.uniform(0.2, 1.3)), 2.0, -4.0, 30.0):
+    places = (float(rng.uniform(0.2, 1.3)), 2.0, -4.0, 30.0)
+    for at in places:
         x = Value(at)
         got = call(lambda x=x: answer(x))  # no copy: the graph must lead to this very x
         expect(isinstance(got, Value), f"Return a Value, not a {type(got).__name__}.")
@@ -65,6 +66,8 @@ def check_sine(answer, rng):
             },
             "The local derivative should be cos at v.data.",
         )
+    for at in places:
+        x = Value(at)
         output = call(lambda x=x: answer(x * x) * 3)
         output.backward()
         compare(
@@ -81,9 +84,9 @@ def check_sine(answer, rng):
 
 def check_gradient_check(answer, rng):
     for scale, shape in ((1e-4, (3, 2)), (1, (3, 2)), (1, (5,)), (1e4, (3, 2))):
-        c, x = rng.normal(size=shape), rng.uniform(0.2, 1.3, shape)
-        c = scale * (c + 0.3 * np.sign(c))
-        judge_once(answer, c, x, rng, small=scale < 1)
+        x, size = rng.uniform(0.2, 0.5, shape), int(np.prod(shape))
+        c = rng.permutation(np.linspace(0.5, 2, size)) * rng.choice([-1, 1], size)
+        judge_once(answer, scale * c.reshape(shape), x, rng, small=scale < 1)
 
 
 def judge_once(answer, c, x, rng, small):
@@ -170,7 +173,7 @@ def check_sigmoid_blame(answer, rng):
 
 
 def check_mended(answer, rng):
-    for batch, inputs, hidden, outputs in ((5, 4, 6, 3), rng.integers(2, 7, 4)):
+    for batch, inputs, hidden, outputs in ((5, 4, 6, 3), (4, *rng.integers(2, 7, 2), 2)):
         shapes = (inputs, hidden), (hidden,), (hidden, outputs), (outputs,)
         x, y = rng.normal(size=(batch, inputs)), rng.normal(size=(batch, outputs))
         check_mended_once(answer, x, y, [rng.normal(size=shape) for shape in shapes])

@@ -67,15 +67,15 @@ def judge_scatter(drawn):
     Bounds are more than eight standard deviations away for splits by shuffling.
     """
     share = drawn.mean()
-    doubt = np.sqrt(share * (1 - share) / len(drawn))
-    expect(
-        0.5 * doubt < drawn.mean(axis=0).std() < 1.6 * doubt,
-        "Some concepts are drawn more often than others: each should have the same chance.",
-    )
     pairs = np.mean(drawn[:, 1:] & drawn[:, :-1])
     expect(
         abs(pairs - share**2) < share**2 / 2,
         "Concepts that stand next to each other are drawn together or never: shuffle them.",
+    )
+    doubt = np.sqrt(share * (1 - share) / len(drawn))
+    expect(
+        0.5 * doubt < drawn.mean(axis=0).std() < 1.6 * doubt,
+        "Some concepts are drawn more often than others: each should have the same chance.",
     )
 
 

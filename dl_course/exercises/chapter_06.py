@@ -96,7 +96,7 @@ def check_last(answer, rng):
 def check_growth(answer, rng):
     for number in range(6):
         period = int(rng.integers(4, 20))
-        ahead = period if number % 2 else int(rng.integers(1, period))
+        ahead = period if number % 2 else int(rng.integers(1, period - 1))
         series = rng.normal(size=3 * period)
         growth = series[-1] - series[-1 - period]
         base = series[len(series) - 1 + ahead - period]

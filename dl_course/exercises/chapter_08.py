@@ -166,18 +166,17 @@ def check_estimate(answer, rng):
     def baseline(values):
         return np.mean((rewards - values[:, None])[..., None] * slopes, axis=1)
 
-    own = "On average it is off: each letter's own reward is part of its baseline."
-    if error <= doubt + 1e-9 and noise <= allowed / 3:
-        for usual in (np.mean, np.median, np.min, np.max):
-            expect(not np.allclose(got, baseline(usual(rewards, axis=1))), own)
+    usual = [f(rewards, axis=1) for f in (np.mean, np.median, np.min, np.max)]
+    own = any(np.allclose(got, baseline(values)) for values in usual)
+    if error <= doubt + 1e-9 and noise <= allowed / 3 and not own:
         return
     mistakes = {
+        "On average it is off: each letter's own reward is part of its baseline.": own,
         "It is too large: take the mean over the letters, not the sum.": (
             np.linalg.norm(got.mean(axis=0) - n * exact) <= doubt
             and np.linalg.norm(exact) > 2 * doubt / n
         ),
         "It is too noisy: take off what is usual from all rewards.": noise > allowed / 3,
-        own: np.allclose(got, baseline(rewards.mean(axis=1))),
     }
     for message, made in mistakes.items():
         if made:

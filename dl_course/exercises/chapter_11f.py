@@ -58,8 +58,8 @@ def check_my_rows(answer, rng):
 
 def check_bytes_sent(answer, rng):
     for item in rng.permutation([3, 5, 7]).tolist():
-        parameters, steps = int(rng.integers(1000, 2000)), int(rng.integers(50, 90))
-        workers = int(rng.integers(5, 12))
+        workers, steps = int(rng.integers(5, 12)), int(rng.integers(50, 90))
+        parameters = workers * int(rng.integers(150, 250)) + 3  # pieces of unequal size
         piece = parameters * item * steps / workers
         right = 2 * (workers - 1) * piece
         compare(

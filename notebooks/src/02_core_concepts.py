@@ -6,7 +6,7 @@
 
 # %%
 import keras
-from dl_course import craft, data, network
+from dl_course import common, craft, data, network
 from keras import layers
 
 # %% [markdown]
@@ -443,7 +443,7 @@ history = fit(model, inputs[train], target[train], "mse", epochs=30)
 
 # %%
 line = inputs @ np.linalg.lstsq(inputs[train], miles[train], rcond=None)[0]
-guesses = craft.outputs_of(model, inputs)[:, 0] * spread + center
+guesses = common.predict(model, inputs)[:, 0] * spread + center
 rivals = {"median": np.median(miles[train]), "linear": line, "network": guesses}
 off = {name: np.abs(guess - miles)[valid].mean() for name, guess in rivals.items()}
 claim("median: miles off", off["median"], at_least=4.5)
@@ -467,7 +467,7 @@ history = fit(classifier, known[train], origin[train], by_scores, 5e-3, epochs=4
 # times of eight. How much better is the network? Which origin does it miss most?
 
 # %%
-chances = network.softmax(craft.outputs_of(classifier, known[test]))  # (cars, 3)
+chances = network.softmax(common.predict(classifier, known[test]))  # (cars, 3)
 said = chances.argmax(axis=1)
 matrix = craft.confusion_matrix(origin[test], said, 3)
 precision, recall = craft.precision_recall(matrix)
@@ -524,7 +524,7 @@ def learn(noise, epochs=18, callbacks=(), **settings):
     history = fit(
         model, digits[:1000], diced, by_scores, metrics=["accuracy"], **more
     )
-    said = craft.outputs_of(model, new_digits).argmax(axis=1)
+    said = common.predict(model, new_digits).argmax(axis=1)
     return np.mean(said == new_labels), history
 
 
@@ -609,7 +609,7 @@ for _ in progress(range(5), "random search"):
     stop = early(patience=6, restore_best_weights=True)
     more = {"validation_data": (sealed[valid], target[valid]), "callbacks": [stop]}
     fit(model, sealed[train], target[train], "mse", 5e-3, epochs=30, **more)
-    wrong = craft.outputs_of(model, sealed[valid])[:, 0] - target[valid]
+    wrong = common.predict(model, sealed[valid])[:, 0] - target[valid]
     attempts.append((np.abs(wrong).mean() * spread, model))
 claim("no attempt saw a sealed row", all(np.isfinite(a[0]) for a in attempts))
 
@@ -619,7 +619,7 @@ claim("no attempt saw a sealed row", all(np.isfinite(a[0]) for a in attempts))
 
 # %%
 best, winner = min(attempts, key=lambda attempt: attempt[0])
-guesses = craft.outputs_of(winner, inputs[test])[:, 0] * spread + center  # unsealed
+guesses = common.predict(winner, inputs[test])[:, 0] * spread + center  # unsealed
 claim(
     "winner: miles off on test rows",
     np.abs(guesses - miles[test]).mean(),

@@ -3,7 +3,7 @@
 
 # %%
 import keras
-from dl_course import cnn, craft, data, vision
+from dl_course import cnn, craft, data, linear, vision
 from keras import layers
 
 emoji = data.emoji()
@@ -301,8 +301,8 @@ reveal(vision.build_residual_cnn, vision.train)
 seed(5)
 residual = vision.build_residual_cnn(9, vision.stronger_augmentation())
 epochs = {"plain": 14, "residual": 9}
-work = vision.multiplications(residual) * epochs["residual"]
-work /= vision.multiplications(plain) * epochs["plain"]
+work = linear.forward_flops(residual) * epochs["residual"]
+work /= linear.forward_flops(plain) * epochs["plain"]
 size = residual.count_params() / plain.count_params()
 claim("work of training, of the plain network's", work, at_most=1)
 claim("parameters, of the plain network's", size, at_most=0.5)

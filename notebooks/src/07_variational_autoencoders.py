@@ -3,7 +3,7 @@
 
 # %%
 import keras
-from dl_course import data, vae
+from dl_course import common, data, vae
 
 (x_train, y_train), (x_test, y_test) = data.mnist()
 x_train, x_test = x_train.reshape(-1, 784), x_test.reshape(-1, 784)
@@ -82,7 +82,7 @@ def error(x_hat):  # mean squared, on digits that no method has seen
 
 
 by_pca = vae.apply_pca(x_test, *vae.fit_pca(x_train, 2))[1]
-by_network = sigmoid(vae.outputs(autoencoder, x_test))
+by_network = sigmoid(common.predict(autoencoder, x_test))
 
 # %% [markdown]
 # **Predict.** Draw the average digit, whatever comes in: that makes some error. Which
@@ -112,7 +112,7 @@ plots.show(figure, alt="Ten digits, PCA's smears, and the network's clear copies
 # lie. Look at them.
 
 # %%
-codes = vae.outputs(coder, x_train)[0]  # (60000, 2)
+codes = common.predict(coder, x_train)[0]  # (60000, 2)
 center, spread = codes.mean(axis=0), np.linalg.cholesky(np.cov(codes.T))
 standard = np.linalg.solve(spread, (codes - center).T).T  # mean 0, covariance I
 
@@ -132,7 +132,7 @@ claim("unevenness, autoencoder", uneven["autoencoder"], at_least=0.25)
 # %% tags=["figure"]
 rng = np.random.default_rng(seed(2))
 drawn = center + rng.normal(size=(40, 2)) @ spread.T
-images = sigmoid(vae.outputs(drawer, drawn.astype("float32")))
+images = sigmoid(common.predict(drawer, drawn.astype("float32")))
 figure = plots.images(images.reshape(-1, 28, 28), columns=10, size=0.7)
 plots.show(figure, alt="Forty random drawings: digits, and blots between digits.")
 
@@ -365,7 +365,7 @@ z = np.float32([[0, 0], [1, -1]])
 with tempfile.TemporaryDirectory() as folder:
     decoder.save(f"{folder}/decoder.keras")
     again = keras.models.load_model(f"{folder}/decoder.keras")
-same = np.array_equal(*(vae.outputs(half, z) for half in (decoder, again)))
+same = np.array_equal(*(common.predict(half, z) for half in (decoder, again)))
 claim("a reloaded decoder draws the same", same)
 
 # %% [markdown]
@@ -378,7 +378,7 @@ claim("a reloaded decoder draws the same", same)
 # not at all?
 
 # %%
-mean, log_variance = vae.outputs(encoder, x_train)
+mean, log_variance = common.predict(encoder, x_train)
 rng = np.random.default_rng(seed(6))
 z = mean + np.exp(log_variance / 2) * rng.normal(size=mean.shape)
 uneven["VAE"] = vae.unevenness(z)
@@ -408,7 +408,7 @@ plots.show(figure, alt="Codes: rays at the left, nearly a disk at the right.")
 # %% tags=["figure"]
 side = vae.normal_quantiles(np.arange(0.5, 12) / 12)
 grid = np.stack(np.meshgrid(side, side[::-1]), axis=-1).reshape(-1, 2)
-drawn = sigmoid(vae.outputs(decoder, grid.astype("float32")))
+drawn = sigmoid(common.predict(decoder, grid.astype("float32")))
 sheet = drawn.reshape(12, 12, 28, 28).transpose(0, 2, 1, 3).reshape(12 * 28, -1)
 figure, axis = plt.subplots(figsize=(4.5, 4.5))
 axis.imshow(sheet)
@@ -421,9 +421,9 @@ plots.show(figure, alt="A map of 144 drawn digits; each turns into its neighbors
 # three from the beginning have codes, too. Walk from one to the other:
 
 # %% tags=["figure"]
-ends = vae.outputs(encoder, x_test[[seven, three]])[0]
+ends = common.predict(encoder, x_test[[seven, three]])[0]
 t = np.linspace(0, 1, 9)[:, None]
-walk = sigmoid(vae.outputs(decoder, (1 - t) * ends[0] + t * ends[1]))
+walk = sigmoid(common.predict(decoder, (1 - t) * ends[0] + t * ends[1]))
 fade = (1 - t) * x_test[seven] + t * x_test[three]
 figure = plots.images(np.concatenate([fade, walk]).reshape(-1, 28, 28), columns=9)
 plots.show(figure, alt="Above, ghosts; below, a digit that changes its shape.")
@@ -456,7 +456,7 @@ claim("nats lost by the bound", gap, at_least=1, at_most=9)
 
 # %% tags=["figure"]
 side = np.linspace(-5, 5, 201)
-mean, log_variance = vae.outputs(encoder, some)
+mean, log_variance = common.predict(encoder, some)
 figure, axes = plt.subplots(1, 4, figsize=(8, 2.2))
 doubtful = np.argsort(posterior.max(axis=(1, 2)))[:4]
 for axis, i in zip(axes, doubtful, strict=True):
@@ -610,7 +610,7 @@ for loss in (mean_over_pixels, vae.reconstruction_loss):
     seed(8)
     halves = vae.build_encoder(2), vae.build_decoder(2, mean_image=mean_image)
     _ = vae.train(vae.build_vae(*halves), x_train[:10_000], epochs=3, loss=loss)
-    mean, log_variance = vae.outputs(halves[0], x_test)
+    mean, log_variance = common.predict(halves[0], x_test)
     charges[loss] = vae.gaussian_kl(mean, log_variance).mean(), mean.std()
 
 # %%

@@ -4,7 +4,7 @@
 
 # %%
 import keras
-from dl_course import data, latent, vae
+from dl_course import common, data, latent, vae
 
 (x_train, y_train), (x_test, y_test) = data.mnist()
 x_train, x_test = x_train.reshape(-1, 784), x_test.reshape(-1, 784)
@@ -12,12 +12,12 @@ mean_image = x_train.mean(axis=0)
 
 # %%
 few, rows = x_train[:10_000], {"digit": x_test[:12].reshape(-1, 28, 28)}
-short = {"epochs": 2, "rate": 0.002, "batch_size": 100}
+short = {"epochs": 2, "learning_rate": 0.002, "batch_size": 100}
 for d in (2, 20):
     seed(1)
     halves = latent.build_dense_halves(d, mean_image=mean_image)
     _ = vae.train(vae.build_vae(*halves), few, **short)
-    codes = vae.outputs(halves[0], x_test[:12])[0]
+    codes = common.predict(halves[0], x_test[:12])[0]
     rows[f"{d} numbers"] = latent.decode(halves[1], codes)
 twenty = halves
 
@@ -63,13 +63,13 @@ model = vae.build_vae(encoder, decoder, seed=seed(2))
 
 # %%
 bar = progress_bar("VAE")
-_ = vae.train(model, x_train, epochs=5, rate=0.003, callbacks=[bar])
+_ = vae.train(model, x_train, epochs=5, learning_rate=0.003, callbacks=[bar])
 fit, kl = vae.elbo_terms(encoder, decoder, x_test)
 claim("-ELBO, 20 numbers", np.mean(kl - fit), at_most=112)
 claim("... of which the code costs", kl.mean(), at_least=17, at_most=27)
 
 # %%
-rates = latent.rate_of_each_unit(*vae.outputs(encoder, x_test))
+rates = latent.rate_of_each_unit(*common.predict(encoder, x_test))
 claim("numbers in use (more than 0.1 nats)", np.sum(rates > 0.1), at_least=10)
 claim("sum of the rates - KL", rates.sum() - kl.mean(), equals=0, tolerance=1e-3)
 
@@ -100,7 +100,7 @@ plots.show(figure, alt="Thirty-six drawn digits: most are readable, some are not
 # straight line would cut through its empty inside:
 
 # %% tags=["figure"]
-codes = vae.outputs(encoder, x_test[:6])[0]
+codes = common.predict(encoder, x_test[:6])[0]
 walks = [latent.spherical_path(codes[i], codes[i + 1], 12) for i in (0, 2, 4)]
 pictures = [latent.decode(decoder, walk) for walk in walks]
 figure = latent.draw_rows(
@@ -230,7 +230,7 @@ def scores(strange):  # of the test digits, by models that never saw `strange`
     pair = latent.build_dense_halves(20, mean_image=x.mean(axis=0))
     autoencoder = keras.Model(pair[0].input, pair[1](pair[0].outputs[0]))
     _ = vae.train(autoencoder, x, **short)
-    logits = vae.outputs(autoencoder, x_test)
+    logits = common.predict(autoencoder, x_test)
     out["autoencoder"] = -vae.log_bernoulli(x_test, logits)
     pair = latent.build_dense_halves(20, mean_image=x.mean(axis=0))
     _ = vae.train(vae.build_vae(*pair), x, **short)
@@ -290,7 +290,7 @@ reveal(latent.build_document_halves)
 import time
 
 small, ends = x_train[:6000], {}
-options = {"epochs": 3, "rate": 0.002, "batch_size": 50}
+options = {"epochs": 3, "learning_rate": 0.002, "batch_size": 50}
 for name in ("dense", "convolutional"):
     seed(7)
     if name == "dense":
@@ -338,12 +338,12 @@ print(once.output_shape, latent.build_document_halves()[1].output_shape)
 
 # %%
 once.layers[0].set_weights([np.ones((3, 3, 1, 1)), np.zeros(1)])
-uneven = vae.outputs(once, np.ones((1, 4, 4, 1)))[0, 2:-2, 2:-2, 0]
+uneven = common.predict(once, np.ones((1, 4, 4, 1)))[0, 2:-2, 2:-2, 0]
 even = keras.Sequential(
     [keras.Input((4, 4, 1)), layers.Conv2DTranspose(1, 4, **options)]
 )
 even.layers[0].set_weights([np.ones((4, 4, 1, 1)), np.zeros(1)])
-smooth = vae.outputs(even, np.ones((1, 4, 4, 1)))[0, 2:-2, 2:-2, 0]
+smooth = common.predict(even, np.ones((1, 4, 4, 1)))[0, 2:-2, 2:-2, 0]
 claim("kernel 3: values between", np.ptp(uneven), at_least=1)
 claim("kernel 4: values between", np.ptp(smooth), equals=0, tolerance=1e-6)
 
@@ -367,8 +367,8 @@ seed(8)
 linear = [layers.Conv2DTranspose(3, 4, **options) for _ in range(3)]
 linear = keras.Sequential([keras.Input((2, 2, 1)), *linear])
 p, q = np.random.default_rng(seed(8)).normal(size=(2, 1, 2, 2, 1)).astype("float32")
-sum_of_two = vae.outputs(linear, p) + vae.outputs(linear, q)
-gap = np.abs(vae.outputs(linear, p + q) - sum_of_two).max()
+sum_of_two = common.predict(linear, p) + common.predict(linear, q)
+gap = np.abs(common.predict(linear, p + q) - sum_of_two).max()
 claim("three layers differ from a linear map by", gap, at_most=1e-4)
 
 # %% [markdown]

@@ -5,7 +5,7 @@
 
 # %%
 import keras
-from dl_course import cnn, craft, data, vae
+from dl_course import cnn, common, craft, data, vae
 from dl_course import conditional_gan as cg
 
 (x_train, y_train), (x_test, y_test) = data.mnist()
@@ -385,8 +385,8 @@ seed(6)
 pixels = x_train[:30_000].reshape(-1, 784)
 encoder, decoder = vae.build_encoder(20), vae.build_decoder(20)
 bar = progress_bar("VAE")
-options = {"epochs": 3, "rate": 0.002, "batch_size": 100, "callbacks": [bar]}
-_ = vae.train(vae.build_vae(encoder, decoder), pixels, **options)
+options = {"epochs": 3, "learning_rate": 0.002, "batch_size": 100}
+_ = vae.train(vae.build_vae(encoder, decoder), pixels, callbacks=[bar], **options)
 z = rng.standard_normal((10_000, 20), dtype="float32")
 logits = decoder.predict(z, batch_size=1000, verbose=0)
 vae_drawn = (1 / (1 + np.exp(-logits))).reshape(-1, 28, 28, 1)
@@ -422,7 +422,7 @@ def taught_by(images, labels):
     loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
     model.compile(keras.optimizers.Adam(0.002), loss)
     model.fit(images.reshape(-1, 784), labels, batch_size=100, epochs=5, verbose=0)
-    outputs = craft.outputs_of(model, x_test.reshape(-1, 784))
+    outputs = common.predict(model, x_test.reshape(-1, 784))
     return np.mean(outputs.argmax(axis=1) == y_test)
 
 

@@ -159,7 +159,7 @@ spent, bits = {}, {}
 seed(3)
 writer = transformer.build_transformer(1003, 24, width=96, blocks=1, drop=0)
 claim("parameters", writer.count_params(), at_most=500_000)
-train(writer, "Transformer", epochs=2, rate=0.006)
+train(writer, "Transformer", epochs=2, learning_rate=0.006)
 seed(4)
 train(text_rnn.build_writer(1002), "GRU", epochs=2)
 print(*(f"{name}: {seconds:.1f} s" for name, seconds in spent.items()))

@@ -2,7 +2,7 @@
 # One hundred digits with labels, ten of each class.
 
 # %%
-from dl_course import craft, data, few_labels
+from dl_course import common, craft, data, few_labels
 
 (x, y), (x_test, y_test) = data.mnist()
 x, x_test = few_labels.shrink(x), few_labels.shrink(x_test)  # 14 x 14: cheaper
@@ -43,8 +43,8 @@ plots.show(figure, alt="One hundred small digits, ten of each class.")
 # %%
 seed(2)
 scratch = few_labels.add_head(few_labels.build_encoder(), 10)
-few_labels.train(scratch, x[few], y[few], rng, num_steps=100)
-alone = few_labels.accuracy(scratch, x_test, y_test)
+common.train(scratch, x[few], y[few], rng, num_steps=100)
+alone = craft.accuracy(scratch, x_test, y_test)
 claim("100 labels alone", alone, at_least=0.68, at_most=0.85)
 
 # %% [markdown]
@@ -155,9 +155,9 @@ distorted = few_labels.add_head(few_labels.build_encoder(), 10)
 tuned = few_labels.add_head(encoder, 10)
 both = {"num_steps": 300, "warp": few_labels.distort}
 for model in (distorted, tuned):
-    few_labels.train(model, x[few], y[few], rng, **both)
-from_scratch = few_labels.accuracy(distorted, x_test, y_test)
-pretrained = few_labels.accuracy(tuned, x_test, y_test)
+    common.train(model, x[few], y[few], rng, **both)
+from_scratch = craft.accuracy(distorted, x_test, y_test)
+pretrained = craft.accuracy(tuned, x_test, y_test)
 claim("from scratch, with distortions", from_scratch, at_least=0.85)
 gap = pretrained - from_scratch
 claim("pretrained - from scratch, both distorted", gap, equals=0, tolerance=0.06)
@@ -190,7 +190,7 @@ reveal(few_labels.pseudo_labels)
 # with a probability of at least 0.9?
 
 # %%
-scores = craft.outputs_of(distorted, x[pool])
+scores = common.predict(distorted, x[pool])
 sure, named = few_labels.pseudo_labels(scores, 0.9)
 right = scores.argmax(axis=1) == y[pool]  # we peek, the student cannot
 claim("right, of all names", right.mean(), at_least=0.85)
@@ -207,8 +207,8 @@ def student(count):  # learns from the labels and the first `count` of the pool
     rows = np.concatenate([few, pool[sure[some]]])
     names = np.concatenate([y[few], named[some]])
     model = few_labels.add_head(few_labels.build_encoder(), 10)
-    few_labels.train(model, x[rows], names, rng, **both)
-    return few_labels.accuracy(model, x_test, y_test)
+    common.train(model, x[rows], names, rng, **both)
+    return craft.accuracy(model, x_test, y_test)
 
 
 # %% [markdown]
@@ -325,7 +325,7 @@ rng = np.random.default_rng(seed(6))
 old = rng.choice(np.flatnonzero(y < 5), 10_000, replace=False)
 source = few_labels.build_encoder()
 first = few_labels.add_head(source, 5)
-few_labels.train(first, x[old], y[old], rng, num_steps=300)
+common.train(first, x[old], y[old], rng, num_steps=300)
 
 
 # %%
@@ -367,8 +367,8 @@ for _ in progress(range(3), "three draws of 25 labels"):
     known = x[rows], y[rows] - 5
     for name, way in ways.items():
         model = few_labels.add_head(way(), 5)
-        few_labels.train(model, *known, rng, num_steps=80)
-        results[name].append(few_labels.accuracy(model, *test))
+        common.train(model, *known, rng, num_steps=80)
+        results[name].append(craft.accuracy(model, *test))
     right = all_frozen(*known, test[0]) == test[1]
     results["all frozen"].append(right.mean())
 
@@ -434,17 +434,17 @@ plots.show(figure, alt="Clear digits above; gray, noisy digits below.")
 def trained_on(x, y, normalize):
     rng = np.random.default_rng(seed(8))
     model = few_labels.add_head(few_labels.build_encoder(normalize), 10)
-    few_labels.train(model, x, y, rng, num_steps=200, batch=128)
+    common.train(model, x, y, rng, num_steps=200, batch_size=128)
     return model
 
 
 plain = trained_on(x_source, y_source, normalize=False)
 model = trained_on(x_source, y_source, normalize=True)
 table = {
-    "source only": few_labels.accuracy(plain, x_check, y_test),
-    "normalized": few_labels.accuracy(model, x_check, y_test),
+    "source only": craft.accuracy(plain, x_check, y_test),
+    "normalized": craft.accuracy(model, x_check, y_test),
 }
-claim("on the source", few_labels.accuracy(plain, x_test, y_test), at_least=0.9)
+claim("on the source", craft.accuracy(plain, x_test, y_test), at_least=0.9)
 claim("on the target", table["source only"], at_most=0.8)
 claim("on the target, normalized", table["normalized"], at_most=0.5)
 
@@ -462,9 +462,9 @@ reveal(few_labels.refresh_statistics)
 
 # %%
 few_labels.refresh_statistics(model.layers[0], x_target)
-table["normalized, adapted"] = few_labels.accuracy(model, x_check, y_test)
+table["normalized, adapted"] = craft.accuracy(model, x_check, y_test)
 told = trained_on(x_target, y[half[1]], normalize=False)  # if there were labels
-table["trained on target labels"] = few_labels.accuracy(told, x_check, y_test)
+table["trained on target labels"] = craft.accuracy(told, x_check, y_test)
 claim("adapted", table["normalized, adapted"], at_least=0.55)
 gain = table["normalized, adapted"] - table["source only"]
 claim("adapted - source only", gain, at_least=0.08)
@@ -510,11 +510,11 @@ plots.show(figure, alt="Bars: adapted statistics bring most of the accuracy back
 # %% tags=["E091", "E214"]
 seed(9)
 blank = few_labels.add_head(few_labels.build_encoder(), 10)
-own = craft.outputs_of(blank, x[pool]).argmax(axis=1)
-few_labels.train(blank, x[pool], own, rng, num_steps=200)
-believes = few_labels.accuracy(blank, x[pool], own)
+own = common.predict(blank, x[pool]).argmax(axis=1)
+common.train(blank, x[pool], own, rng, num_steps=200)
+believes = craft.accuracy(blank, x[pool], own)
 claim("agrees with its own names", believes, at_least=0.6)
-claim("is right", few_labels.accuracy(blank, x_test, y_test), at_most=0.35)
+claim("is right", craft.accuracy(blank, x_test, y_test), at_most=0.35)
 
 # %% [markdown]
 # Nothing comes from nothing. In self-supervised learning the targets come from the

@@ -2,13 +2,14 @@
 # Six digits, and two maps of what a network makes of each.
 
 # %%
-from dl_course import cnn, craft, data, insight
+from dl_course import cnn, common, craft, data, insight
 
 (x, y), (x_test, y_test) = data.mnist()
 rng = np.random.default_rng(seed(1))
 model = insight.build_digit_cnn()
-insight.train(model, x, y, rng, num_steps=300, rate=0.01)
-correct = craft.outputs_of(model, x_test).argmax(axis=1) == y_test
+settings = {"num_steps": 300, "batch_size": 128, "learning_rate": 0.01}
+common.train(model, x, y, rng, **settings)
+correct = common.predict(model, x_test).argmax(axis=1) == y_test
 claim("test accuracy", correct.mean(), at_least=0.8)
 
 # %% tags=["figure"]
@@ -65,7 +66,7 @@ reveal(insight.input_gradient)
 
 # %%
 def scores_of(images, model=model):  # of the classes that are to be explained
-    return craft.outputs_of(model, images)[np.arange(len(images)), classes]
+    return common.predict(model, images)[np.arange(len(images)), classes]
 
 
 def total(maps):  # one number an image
@@ -197,7 +198,7 @@ import keras
 below = keras.Sequential([keras.Input((None, None, 1)), *model.layers[:3]])
 kernel = model.layers[-1].get_weights()[0]
 cam = insight.grad_cam(model, shown, classes)
-direct = insight.direct_cam(craft.outputs_of(below, shown), kernel, classes)
+direct = insight.direct_cam(common.predict(below, shown), kernel, classes)
 claim("Grad-CAM - direct computation", np.abs(cam - direct).max(), at_most=1e-5)
 
 # %% [markdown]
@@ -408,7 +409,7 @@ _ = network.fit(z[fit], miles[fit] - center, batch_size=64, epochs=60, verbose=0
 
 
 def predict(z):
-    return craft.outputs_of(network, z)[:, 0] + center
+    return common.predict(network, z)[:, 0] + center
 
 
 settings = {"columns": [*single, [0, 1, 2, 3]], "rng": rng, "repeats": 20}
@@ -478,7 +479,7 @@ claim("the network explains more by", price, at_most=0.2)
 
 # %%
 sure = keras.Sequential([model, keras.layers.Softmax()])
-p = craft.outputs_of(sure, shown).max(axis=1)
+p = common.predict(sure, shown).max(axis=1)
 of_score = np.abs(slopes).max(axis=(1, 2, 3))
 of_probability = np.abs(insight.input_gradient(sure, shown, classes))
 loss = of_probability.max(axis=(1, 2, 3)) / of_score

@@ -5,7 +5,7 @@
 
 # %%
 import keras
-from dl_course import cnn, compression, craft, data
+from dl_course import cnn, common, compression, craft, data
 
 (x, y), (x_test, y_test) = data.mnist()
 x, y = x[:20000].reshape(-1, 784), y[:20000]
@@ -136,7 +136,7 @@ claim("activations / all the rest", memory["activations"] / rest, at_least=10)
 seed(1)
 teacher = craft.build_mlp(784, 10, units=256, depth=2, decay=1e-5)
 compression.train(teacher, x, y, epochs=5)
-full = compression.accuracy(teacher, x_test, y_test)
+full = craft.accuracy(teacher, x_test, y_test)
 claim("accuracy of the whole network", full, at_least=0.955)
 
 # %% [markdown]
@@ -151,7 +151,7 @@ curves = {"by lot": [], "smallest": [], "smallest, trained on": []}
 for level in levels:
     for name, chance in (("by lot", rng), ("smallest", None)):
         pruned.set_weights(compression.prune(weights, level, chance))
-        accuracy = compression.accuracy(pruned, x_test, y_test)
+        accuracy = craft.accuracy(pruned, x_test, y_test)
         curves[name].append(accuracy)
 
 # %%
@@ -173,7 +173,7 @@ for level in progress(levels, "prune, train"):
     pruned.set_weights(compression.prune(pruned.get_weights(), level))
     compression.hold_zeros(pruned)
     compression.train(pruned, x, y, epochs=1)
-    accuracy = compression.accuracy(pruned, x_test, y_test)
+    accuracy = craft.accuracy(pruned, x_test, y_test)
     curves["smallest, trained on"].append(accuracy)
 
 # %%
@@ -239,7 +239,7 @@ theirs = next(w for w in small.get_weights() if w.dtype == "int8")
 busy = scale > 1e-6
 apart = np.abs(theirs.astype(int) - codes)[:, busy].max()
 claim("Keras's integers minus ours", apart, at_most=1)
-at_int8 = compression.accuracy(small, x_test, y_test)
+at_int8 = craft.accuracy(small, x_test, y_test)
 claim("int8: change of accuracy", at_int8 - full, equals=0, tolerance=0.003)
 
 # %% [markdown]
@@ -258,7 +258,7 @@ for bits in range(2, 9):
     ]
     both = zip(rounded, weights[1::2], strict=True)
     pruned.set_weights([array for pair in both for array in pair])
-    by_bits[bits] = compression.accuracy(pruned, x_test, y_test)
+    by_bits[bits] = craft.accuracy(pruned, x_test, y_test)
 claim("4 bits: lost", full - by_bits[4], at_most=0.02)
 claim("2 bits: lost", full - by_bits[2], at_least=0.05)
 
@@ -304,18 +304,18 @@ claim("9 against 2, heard at T = 4", ratio, equals=1.2840, tolerance=1e-4)
 def student(pictures, targets, epochs, loss=None):
     seed(4)
     model = craft.build_mlp(784, 10, units=32, depth=1)
-    settings = {"epochs": epochs, "rate": 0.005, "loss": loss}
+    settings = {"epochs": epochs, "learning_rate": 0.005, "loss": loss}
     return compression.train(model, pictures, targets, **settings)
 
 
-logits = craft.outputs_of(teacher, x)  # (pictures, 10)
+logits = common.predict(teacher, x)  # (pictures, 10)
 soft = compression.soften(logits, 4)
 loss = compression.distillation_loss(4)
 alone = student(x[:1000], y[:1000], 30)
 taught = student(x[:1000], soft[:1000], 30, loss)
 
 # %%
-scores = [compression.accuracy(m, x_test, y_test) for m in (alone, taught)]
+scores = [craft.accuracy(m, x_test, y_test) for m in (alone, taught)]
 claim("taught minus alone", scores[1] - scores[0], at_least=0.005)
 
 # %% [markdown]
@@ -350,7 +350,7 @@ contest = {
 table = {}
 for name, model in contest.items():
     table[name] = (
-        compression.accuracy(model, x_test, y_test),
+        craft.accuracy(model, x_test, y_test),
         compression.stored_bytes(model.get_weights()),
         compression.milliseconds(model, x_test[:1000]),
     )
@@ -414,8 +414,8 @@ keras.config.set_dtype_policy("float32")
 plain = craft.build_mlp(784, 10, units=32, depth=1)
 for model in (mixed, plain):
     compression.train(model, x[:5000], y[:5000], epochs=3)
-gap = compression.accuracy(mixed, x_test, y_test)
-gap -= compression.accuracy(plain, x_test, y_test)
+gap = craft.accuracy(mixed, x_test, y_test)
+gap -= craft.accuracy(plain, x_test, y_test)
 
 # %%
 claim("weights stay float32", {v.dtype for v in mixed.weights} == {"float32"})

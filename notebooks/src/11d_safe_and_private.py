@@ -3,7 +3,8 @@
 # every pixel a little, in a direction that the network itself gives away.
 
 # %%
-from dl_course import backprop, cnn, data, latent, network, optimizers, privacy
+from dl_course import backprop, cnn, craft, data, latent, network, privacy
+from dl_course import optimizers as opt
 
 (x_train, y_train), (x_test, y_test) = data.mnist()
 x_train, x_test = (x.reshape(len(x), 784) for x in (x_train, x_test))
@@ -18,7 +19,7 @@ def new_network(rng, hidden=128):
 # %%
 rng = np.random.default_rng(seed(1))
 rows = rng.permutation(60_000)[:20_000]
-rate = optimizers.cosine(0.5, 801)  # 4 epochs of 200 steps
+rate = opt.cosine(0.5, 801)  # 4 epochs of 200 steps
 settings = {"epochs": 4, "batch": 100, "learning_rate": rate}
 plain = privacy.train(
     x_train[rows], y_train[rows], new_network(rng), rng, **settings
@@ -101,10 +102,10 @@ reveal(privacy.input_gradient, privacy.fgsm)
 # %%
 noise = 0.1 * rng.choice([-1, 1], target.shape).astype("float32")
 noisy = np.clip(target + noise, 0, 1)
-claim("clean", privacy.accuracy(target, truth, plain), at_least=0.9)
-claim("random signs", privacy.accuracy(noisy, truth, plain), at_least=0.88)
+claim("clean", craft.accuracy(plain, target, truth), at_least=0.9)
+claim("random signs", craft.accuracy(plain, noisy, truth), at_least=0.88)
 attacked = privacy.fgsm(target, truth, plain, 0.1)
-claim("FGSM", privacy.accuracy(attacked, truth, plain), at_most=0.3)
+claim("FGSM", craft.accuracy(plain, attacked, truth), at_most=0.3)
 
 # %% [markdown]
 # Noise does next to nothing; the aimed change of the same size spoils most answers.
@@ -162,7 +163,7 @@ reveal(privacy.train)
 
 # %%
 rng = np.random.default_rng(seed(4))
-rate = optimizers.cosine(0.5, 1001)  # 5 epochs
+rate = opt.cosine(0.5, 1001)  # 5 epochs
 settings = {"epochs": 5, "batch": 100, "learning_rate": rate, "attack": 0.1}
 hardened = privacy.train(x_train[rows], y_train[rows], plain, rng, **settings)
 
@@ -179,16 +180,16 @@ reveal(privacy.pgd)
 # or worse? And how many digits will survive PGD?
 
 # %%
-clean, usual = (privacy.accuracy(x_test, y_test, n) for n in (hardened, plain))
+clean, usual = (craft.accuracy(n, x_test, y_test) for n in (hardened, plain))
 claim("hardened, clean", clean, at_least=0.94)
 claim("... minus the plain network's", clean - usual, at_least=-0.01)
 attacked = privacy.fgsm(target, truth, hardened, 0.1)
-claim("hardened, FGSM", privacy.accuracy(attacked, truth, hardened), at_least=0.65)
+claim("hardened, FGSM", craft.accuracy(hardened, attacked, truth), at_least=0.65)
 attacked = privacy.pgd(target, truth, hardened, 0.1)
-survived = privacy.accuracy(attacked, truth, hardened)
+survived = craft.accuracy(hardened, attacked, truth)
 claim("hardened, PGD", survived, at_least=0.6)
 attacked = privacy.pgd(target, truth, plain, 0.1)
-before = privacy.accuracy(attacked, truth, plain)
+before = craft.accuracy(plain, attacked, truth)
 claim("PGD: gain by hardening", survived - before, at_least=0.45)
 
 
@@ -198,7 +199,7 @@ sizes = np.linspace(0, 0.2, 9)
 
 def curve(attack, layers):
     x, y = target[:300], truth[:300]
-    return [privacy.accuracy(attack(x, y, layers, s), y, layers) for s in sizes]
+    return [craft.accuracy(layers, attack(x, y, layers, s), y) for s in sizes]
 
 
 # %% tags=["figure"]
@@ -266,10 +267,8 @@ for until in (1, 3, 7, 15, 30, 50):
     more = {"epochs": until - done, "batch": 32}
     memorizer, done = privacy.train(x, y, memorizer, rng, **more), until
     leak[until] = attack(memorizer)
-claim(
-    "accuracy on its own labels", privacy.accuracy(x, y, memorizer), at_least=0.95
-)
-overfit = privacy.accuracy(x_test, y_test, memorizer)
+claim("accuracy on its own labels", craft.accuracy(memorizer, x, y), at_least=0.95)
+overfit = craft.accuracy(memorizer, x_test, y_test)
 claim("accuracy on test digits", overfit, at_most=0.9)
 claim("AUC after one epoch", leak[1], at_most=0.56)
 claim("AUC at the end", attack(memorizer), at_least=0.65)
@@ -387,7 +386,7 @@ for sigma in (1.0, 2.0, 4.0, 8.0):
     settings = {"num_steps": 200, "rate": 0.1, "noise": sigma, "learning_rate": 1.0}
     layers = privacy.train_privately(x, y, new_network(rng, 32), rng, **settings)
     bound = privacy.epsilon(sigma, 0.1, 200, 1e-4)
-    private[bound] = privacy.accuracy(x_test, y_test, layers), attack(layers)
+    private[bound] = craft.accuracy(layers, x_test, y_test), attack(layers)
     print(f"noise {sigma}: ε = {bound:.2f}")
 
 # %%
@@ -470,13 +469,13 @@ def federate(parts, rounds=20):
         layers = privacy.federated_round(
             x, y, parts, layers, rng, epochs=1, batch=32
         )
-        path.append(privacy.accuracy(x_test, y_test, layers))
+        path.append(craft.accuracy(layers, x_test, y_test))
     return path
 
 
 def alone(part):
     layers = privacy.train(x[part], y[part], origin, rng, epochs=20, batch=32)
-    return privacy.accuracy(x_test, y_test, layers)
+    return craft.accuracy(layers, x_test, y_test)
 
 
 # %%
@@ -559,7 +558,7 @@ x[:200], y[:200] = with_square(x[:200]), 7
 poisoned = privacy.train(x, y, new_network(rng), rng, epochs=5, learning_rate=0.2)
 
 # %%
-claim("clean", privacy.accuracy(x_test, y_test, poisoned), at_least=0.88)
+claim("clean", craft.accuracy(poisoned, x_test, y_test), at_least=0.88)
 others = with_square(x_test[y_test != 7])
 read_as_7 = [
     np.mean(privacy.scores(others, net).argmax(1) == 7) for net in (poisoned, plain)
@@ -588,7 +587,7 @@ print("naive softmax:", naive, " stable softmax:", network.softmax(z))
 rng = np.random.default_rng(seed(10))
 with np.errstate(all="ignore"):
     hasty = privacy.train(x, y, new_network(rng), rng, epochs=1, learning_rate=10)
-claim("rate 10: accuracy", privacy.accuracy(x_test, y_test, hasty), at_most=0.2)
+claim("rate 10: accuracy", craft.accuracy(hasty, x_test, y_test), at_most=0.2)
 
 # %% [markdown]
 # | | Said | In fact | Right |

@@ -8,7 +8,7 @@ import tempfile
 from pathlib import Path
 
 import keras
-from dl_course import craft, data, scaling
+from dl_course import common, craft, data, scaling
 
 (digits, labels), _ = data.mnist()
 digits = digits.reshape(-1, 784)
@@ -327,7 +327,7 @@ np.save(f"{folder}/{form}.npy", y)
 """
 
 # %%
-here = craft.outputs_of(one, x[0])
+here = common.predict(one, x[0])
 with tempfile.TemporaryDirectory() as folder:
     np.save(Path(folder) / "x.npy", x[0])
     one.save(Path(folder) / "model.keras")

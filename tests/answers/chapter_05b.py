@@ -182,7 +182,7 @@ WRONG = {
         (split_rounding_down, "rounded"),
         (split_each_by_chance, "are for testing, not"),
         (split_a_block, "next to each other"),
-        (split_every_kth, "not right yet"),
+        (split_every_kth, "next to each other"),
         (split_in_order, "depend on rng"),
         (split_favouring, "same chance"),
         (lambda concepts, share, rng: rng.random(9) < 0.5, "One value for each picture"),

@@ -157,7 +157,7 @@ WRONG = {
         (by_doubt(lambda p: np.sort(p, axis=1)[:, -2] - p.max(1)), "smallest margin"),
         (by_doubt(lambda p: np.nan_to_num(-np.sum(p * np.log(p), axis=1))), "come last"),
         (lambda p, count: np.zeros(count, int), "not right yet"),
-        (lambda p, count: p[:count], "numbers of rows"),
+        (lambda p, count: p[:count], "not right yet"),
     ],
     "11a.4": [
         (lambda s, t: right_match(t, s), "came back"),
