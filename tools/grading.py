@@ -280,7 +280,7 @@ def grade_one(folder, chapter, student):
         last = (done.stderr.strip().splitlines() or ["no message"])[-1]
         return Grade(student, nothing, f"not graded: {last}")
     return Grade(
-        student, {key: points.get(key, 0.0) for key in keys}, late(folder, student)
+        student, {key: points.get(key, 0.0) for key in keys}, slow(folder, student)
     )
 
 
