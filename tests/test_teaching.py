@@ -1,13 +1,22 @@
 """The page for teachers says what the manifests say, and its timetables can be held."""
 
+import json
 import re
+import subprocess
+import sys
 from itertools import chain
+from types import SimpleNamespace
 
+import jsonschema
+import psutil
 import pytest
+from jupyter_client.manager import start_new_kernel
 from PIL import Image
 
-from tools import start, teaching
-from tools.notebooks import manifest
+import dl_course
+from dl_course.exercises import solved
+from tools import lab, start, teaching
+from tools.notebooks import ROOT, manifest
 
 CHAPTERS = manifest()[1]
 NUMBERS = [chapter["number"] for chapter in CHAPTERS]
@@ -111,3 +120,120 @@ def test_links_within_the_page_lead_somewhere():
     assert set(re.findall(r"\]\(#([^)]+)\)", text)) <= anchors
     for path in re.findall(r"\]\((?!#)([^)]+)\)", text):
         assert (teaching.DOCS / path).exists(), path
+
+
+def test_the_hubs_table_is_that_of_the_stored_notebooks():
+    text = teaching.HUB.read_text("utf-8")
+    assert text == teaching.with_memory(text), "run `make notebooks`"
+    peaks = [float(gb) for gb in re.findall(r"\| ([\d.]+) \|$", text, re.MULTILINE)]
+    assert len(peaks) == len(CHAPTERS)
+    limit, guarantee = (
+        float(re.search(rf"\*\*{name}\*\*: ([\d.]+) GB", text)[1])
+        for name in ("limit", "guarantee")
+    )
+    assert max(peaks) + sorted(peaks)[len(peaks) // 2] + 0.2 <= limit
+    assert sorted(peaks)[len(peaks) // 2] <= guarantee
+
+
+def test_the_hubs_settings_are_those_of_the_lab(tmp_path, monkeypatch):
+    text = teaching.HUB.read_text("utf-8")
+    (code,) = re.findall(r"```python\n(.*?)```", text, re.DOTALL)
+    settings = SimpleNamespace(Spawner=SimpleNamespace())
+    exec(code, {"c": settings})
+    spawner = settings.Spawner
+    assert spawner.default_url.endswith(f"/{start.NAME}")
+    assert spawner.environment["DL_COURSE_SOLVED"].endswith(solved.NAME)
+    assert (ROOT / "tools" / "jupyter" / "overrides.json").exists()
+    monkeypatch.setattr("sys.argv", ["lab", "--copy-only", "--work", str(tmp_path / "w")])
+    for name in ("PYTHONPATH", "DL_COURSE_SOLVED", "KERAS_BACKEND", "KERAS_HOME"):
+        monkeypatch.setenv(name, "")
+    lab.main()
+    assert (tmp_path / "w" / start.NAME).exists()
+    assert len(list((tmp_path / "w").glob("*.ipynb"))) == len(CHAPTERS) + 1
+
+
+def test_an_idle_kernel_is_as_small_as_the_page_says():
+    manager, client = start_new_kernel()
+    try:
+        client.execute_interactive("1", timeout=60, output_hook=lambda message: None)
+        kernel = psutil.Process(manager.provisioner.process.pid).memory_info().rss
+    finally:
+        manager.shutdown_kernel(now=True)
+    assert kernel < 0.08e9
+
+
+# ---------------------------------------------------------------- files of the repository
+
+PATTERN = {"type": "string", "pattern": r"^\d+([tgmk]b)?$"}
+COMMAND = {"type": ["string", "array", "object"]}
+DEVCONTAINER = {  # what this course uses of the format, see containers.dev
+    "type": "object",
+    "required": ["name", "image", "onCreateCommand"],
+    "additionalProperties": False,
+    "properties": {
+        "name": {"type": "string"},
+        "image": {"type": "string", "pattern": r"^[\w./-]+:[\w.-]+$"},
+        "hostRequirements": {
+            "type": "object",
+            "additionalProperties": False,
+            "properties": {
+                "cpus": {"type": "integer", "minimum": 1},
+                "memory": PATTERN,
+                "storage": PATTERN,
+            },
+        },
+        "onCreateCommand": COMMAND,
+        "postAttachCommand": COMMAND,
+        "forwardPorts": {
+            "type": "array",
+            "items": {"type": "integer", "minimum": 0, "maximum": 65535},
+        },
+        "portsAttributes": {
+            "type": "object",
+            "additionalProperties": {
+                "type": "object",
+                "additionalProperties": False,
+                "properties": {
+                    "label": {"type": "string"},
+                    "onAutoForward": {
+                        "enum": ["notify", "openBrowser", "silent", "ignore"]
+                    },
+                },
+            },
+        },
+        "customizations": {"type": "object"},
+    },
+}
+
+
+def test_the_development_container_is_well_formed():
+    content = json.loads((ROOT / ".devcontainer" / "devcontainer.json").read_text("utf-8"))
+    jsonschema.validate(content, DEVCONTAINER)
+    targets = re.findall(r"^(\w+):", (ROOT / "Makefile").read_text("utf-8"), re.MULTILINE)
+    for key in ("onCreateCommand", "postAttachCommand"):
+        assert content[key].split()[:1] == ["make"] and content[key].split()[1] in targets
+    broken = content | {"hostRequirements": {"memory": "4 GB"}}
+    with pytest.raises(jsonschema.ValidationError):
+        jsonschema.validate(broken, DEVCONTAINER)
+
+
+def test_the_citation_is_well_formed_and_names_this_version():
+    command = ["-m", "check_jsonschema", "--builtin-schema", "vendor.citation-file-format"]
+    path = str(ROOT / "CITATION.cff")
+    run = subprocess.run([sys.executable, *command, path], capture_output=True, text=True)
+    assert run.returncode == 0, run.stdout + run.stderr
+    text = (ROOT / "CITATION.cff").read_text("utf-8")
+    assert f"\nversion: {dl_course.__version__}\n" in text
+    assert f'\ntitle: "{dl_course.COURSE}"\n' in text
+    assert "://" not in text, "published: add the repository's address, and say so here"
+
+
+def test_the_change_log_begins_with_this_version():
+    text = (ROOT / "CHANGELOG.md").read_text("utf-8")
+    first = re.search(r"^## (\d+\.\d+\.\d+)", text, re.MULTILINE)[1]
+    assert dl_course.__version__.startswith(first)
+
+
+def test_binder_gets_the_pins_of_a_learner():
+    text = (ROOT / "environment.yml").read_text("utf-8")
+    assert "- -r requirements.txt\n" in text and "- -e .\n" in text

@@ -237,6 +237,9 @@ def main():
     parser.add_argument("--port", type=int, default=8888, help="the next free one is used")
     parser.add_argument("--no-browser", action="store_true", help="only print the URL")
     parser.add_argument("--work", type=Path, default=WORK, help="folder of your copies")
+    parser.add_argument(
+        "--copy-only", action="store_true", help="copies and start page, no JupyterLab"
+    )
     options, jupyter_options = parser.parse_known_args()
     work = options.work.expanduser().resolve()
     try:
@@ -252,6 +255,8 @@ def main():
     prepare_kernels(work)
     ours = [work / name for name, what in done.items() if what in ("new", "updated")]
     trust([*ours, start.write_page(work)])
+    if options.copy_only:
+        return
     arguments = [f"--notebook-dir={work}", f"--port={options.port}"]
     arguments += [f"--LabApp.default_url=/lab/tree/{start.NAME}"]
     arguments += [f"--LabApp.app_settings_dir={SETTINGS}"]

@@ -108,7 +108,8 @@ def show():
     """Display the table in a notebook, counted now."""
     from IPython.display import Markdown, display
 
-    display(Markdown(table(Path(os.environ.get("DL_COURSE_SOLVED", solved.NAME)).parent)))
+    path = Path(os.environ.get("DL_COURSE_SOLVED", solved.NAME)).expanduser()
+    display(Markdown(table(path.parent)))
 
 
 def write_page(work):

@@ -10,15 +10,18 @@ import io
 import re
 import tomllib
 
+import nbformat
+
 from dl_course.diagrams import Diagram
 from tools.files import write_atomically
-from tools.notebooks import ROOT, manifest, stem
+from tools.notebooks import NOTEBOOKS, ROOT, manifest, stem
 from tools.readme import groups
 from tools.start import exercises
 
 DOCS = ROOT / "docs"
 NOTES = DOCS / "teaching.toml"
 PAGE = DOCS / "teaching.md"
+HUB = DOCS / "jupyterhub.md"
 PICTURE = DOCS / "prerequisites.png"
 KEYS = {"show", "wrong", "class"}  # of a chapter in teaching.toml
 MEETING, RECALL = 120, 10  # minutes of a meeting, and of the questions at its beginning
@@ -257,10 +260,31 @@ def chapter_notes(chapter):
     return "\n".join(lines) + "\n"
 
 
+# ---------------------------------------------------------------- memory on a hub
+
+
+def memory_table():
+    """GB that the kernel of each notebook took at most when it was stored."""
+    lines = ["| notebook | GB |", "|---|--:|"]
+    for chapter in manifest()[1]:
+        path = NOTEBOOKS / f"{stem(chapter)}.ipynb"
+        stored = nbformat.read(path, as_version=4).metadata.get("dl_course", {})
+        memory = stored.get("memory", "?").removesuffix(" GB")
+        lines.append(f"| {chapter['number']} {chapter['title']} | {memory} |")
+    return "\n".join(lines)
+
+
+def with_memory(text):
+    """The text of docs/jupyterhub.md with its table made from the stored notebooks."""
+    marked = re.compile(r"(<!-- memory -->\n).*?(<!-- /memory -->)", re.DOTALL)
+    return marked.sub(lambda m: f"{m[1]}{memory_table()}\n{m[2]}", text)
+
+
 def main():
     write_atomically(PAGE, page())
+    write_atomically(HUB, with_memory(HUB.read_text("utf-8")))
     write_picture()
-    print("docs/teaching.md and its picture are up to date")
+    print("docs: teaching.md, its picture and jupyterhub.md are up to date")
 
 
 if __name__ == "__main__":

@@ -22,7 +22,7 @@ def remember(key):
     path = os.environ.get("DL_COURSE_SOLVED")
     if not path:
         return
-    path = Path(path)
+    path = Path(path).expanduser()
     title = title_of(key, path.parent)
     try:
         known = read(path)
