@@ -34,7 +34,7 @@ BROKEN := $(shell test -d .venv || exit 0; \
 		"$$($(PYTHON) -c '$(VERSION)' 2>/dev/null)" || echo broken)
 
 .PHONY: help setup lab check handout slides assignment grade test lint course jax \
-	notebooks seeds sabotage publish bench pins clean broken
+	notebooks seeds sabotage publish bench site pins clean broken
 
 help:  ## show this
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "%-11s %s\n", $$1, $$2}' Makefile
@@ -120,7 +120,7 @@ lint: $(ALL)
 	@echo "Linting ..."
 	@$(RUN) -m ruff check -q . && $(RUN) -m ruff format -q --check .
 
-course: $(ALL)  ## execute every chapter: pages, claims, seconds, memory (25 minutes)
+course: $(ALL)  ## execute every chapter: claims, seconds, memory (25 minutes)
 	@DL_COURSE_SEED=$(SEED) $(RUN) -m tools.course $(CHAPTERS)
 
 jax: $(ALL)  ## the chapters whose claims also hold with JAX beneath Keras
@@ -145,6 +145,9 @@ notebooks: $(ALL)  ## make notebooks/*.ipynb from notebooks/src, execute what ch
 	@$(RUN) -m tools.places
 	@$(RUN) -m tools.teaching
 	@echo "Made: notebooks/*.ipynb, README.md, docs/. git diff shows what changed."
+
+site: $(ALL)  ## make the pages of the course, build/site, from the stored notebooks
+	@$(RUN) -m tools.site $(ARGS)
 
 publish: $(ALL)  ## REPO=owner/name TAG=v2.0.0: where notebooks may install from
 	@$(RUN) -m tools.publish $(or $(REPO),--not) $(TAG)

@@ -194,9 +194,11 @@ def module_text(chapter):
             raise ChapterError(
                 f"{where}: an export cell reads {name}, which no export cell defines"
             )
+    first = f'"""{chapter["title"]}. {notebooks.MADE}{where}: edit there."""'
+    first += "  # noqa: E501" * (len(first) > 92)
     text = "\n".join(
         [
-            f'"""{chapter["title"]}. {notebooks.MADE}{where}: edit there."""\n',
+            f"{first}\n",
             *sorted(imports),
             "",
             "",
@@ -204,7 +206,10 @@ def module_text(chapter):
             "",
         ]
     )
-    for command in (["check", "-q", "--select", "I", "--fix", "-"], ["format", "-q", "-"]):
+    for command in (
+        ["check", "-q", "--select", "I,F401", "--fix", "-"],
+        ["format", "-q", "-"],
+    ):
         text = ruff(command, text, f"dl_course/{chapter['module']}.py")
     undefined = ["check", "-q", "--select", "F821", "--output-format", "concise", "-"]
     ruff(undefined, text, f"dl_course/{chapter['module']}.py")

@@ -11,13 +11,16 @@ outputs stay as long as the code that made them does.
 
 import argparse
 import ast
+import contextlib
 import hashlib
 import json
 import os
+import platform
 import re
 import tempfile
 import time
 import tomllib
+from importlib import metadata
 from pathlib import Path
 
 import nbformat
@@ -237,7 +240,7 @@ def last_cells(chapter):
         f"- {references[key]['text']} <{references[key]['url']}>"
         for key in chapter["references"]
     )
-    later = chapters[chapters.index(chapter) + 1 :]
+    later = [c for c in chapters if c["number"] > chapter["number"]]
     end = (
         f"Next: [{later[0]['number']} {later[0]['title']}]({stem(later[0])}.ipynb): "
         f"{later[0]['question'][0].lower()}{later[0]['question'][1:]}"
@@ -412,6 +415,7 @@ def store(chapter, always=False):
             "memory": f"{took['memory'] / 1000:.1f} GB",
             "cpu_seconds": round(took["cpu"]),
             "claims": len(took["claims"]),
+            "versions": versions(),
         }
         action = (
             f"executed in {took['seconds']:.0f} s, {took['cpu']:.0f} CPU seconds of "
@@ -422,6 +426,17 @@ def store(chapter, always=False):
         return "unchanged"
     write_atomically(path, text)
     return f"{action}, {len(text) / 1000:.0f} kB"
+
+
+def versions():
+    """What executes the notebooks here, such as "Python 3.12.3, Keras 3.15.1"."""
+    found = [f"Python {platform.python_version()}"]
+    for package in ("Keras", "TensorFlow", "NumPy"):
+        for name in (package, f"{package}-cpu"):
+            with contextlib.suppress(metadata.PackageNotFoundError):
+                found.append(f"{package} {metadata.version(name)}")
+                break
+    return ", ".join(found)
 
 
 def read_stored(path):
