@@ -66,15 +66,19 @@ def test_a_day_has_seven_hours_and_a_meeting_time_to_show():
 
 @pytest.mark.parametrize("plan", ["week", "term"])
 def test_what_a_chapter_needs_comes_before_it(plan):
-    order = teaching.notes()[plan]
-    order = list(chain(*order)) if plan == "week" else order
+    notes, needs = teaching.notes(), teaching.needs()
+    days = notes["week"] if plan == "week" else [[number] for number in notes["term"]]
+    order = list(chain(*days))
     assert len(set(order)) == len(order)
-    assert {
-        c["number"] for c in CHAPTERS if c["number"] <= "10" and len(c["number"]) == 2
-    } <= (set(order))
+    assert {f"{i:02}" for i in range(1, 11)} <= set(order)
     for place, number in enumerate(order):
-        missing = teaching.needs()[number] - set(order[:place])
+        missing = needs[number] - set(order[:place])
         assert not missing, f"{number} needs {missing}"
+    if plan == "week":
+        for day, more in enumerate(notes["spare"]):
+            for number in more:
+                missing = needs[number] - set(chain(*days[: day + 1]))
+                assert not missing and number not in order, f"{number} needs {missing}"
 
 
 def test_needs_are_read_out_of_sentences(small_course, monkeypatch):

@@ -59,8 +59,9 @@ claims holds under other random seeds, too, so your screen will agree with the t
 WEEK = """\
 ## One week, full time
 
-Five days of at most seven hours. The minutes are those of a learner who does all \
-exercises; with the exercises marked for the class alone, a day leaves room for questions.
+Five days of at most seven hours, two chapters a day. The minutes are those of a learner \
+who does all exercises. With the exercises marked for the class alone, time is left for \
+questions, or for one of the parts in the last column, which need nothing that comes later.
 """
 TERM = f"""\
 ## Twelve weeks of two hours
@@ -189,12 +190,13 @@ def named(chapter):
 
 
 def week_table():
-    lines = ["| day | chapters | minutes |", "|---|---|--:|"]
-    known = by_number()
-    for day, numbers in enumerate(notes()["week"], 1):
-        chapters = [known[number] for number in numbers]
-        titles = ", ".join(map(named, chapters))
-        lines.append(f"| {day} | {titles} | {sum(c['minutes'] for c in chapters)} |")
+    lines = ["| day | chapters | minutes | if time is left |", "|---|---|--:|---|"]
+    known, ours = by_number(), notes()
+    for day, plan in enumerate(zip(ours["week"], ours["spare"], strict=True), 1):
+        chapters, more = ([known[number] for number in numbers] for numbers in plan)
+        minutes = sum(chapter["minutes"] for chapter in chapters)
+        titles, others = (", ".join(map(named, one)) for one in (chapters, more))
+        lines.append(f"| {day} | {titles} | {minutes} | {others} |")
     return "\n".join(lines)
 
 
