@@ -10,6 +10,7 @@ seconds. Students' code runs on this machine: grade in an account that owns noth
 
 import argparse
 import ast
+import builtins
 import csv
 import os
 import re
@@ -141,13 +142,26 @@ def definitions(chapter):
     nodes = {id(node): node for node, _ in source.names.values()}.values()
     ours = [node for node in nodes if not is_set_up(node)]
     ours.sort(key=lambda n: (not isinstance(n, chapters.IMPORT), n.lineno))
-    text = ""
+    text, known = "", set(source.names) | set(dir(builtins))
     for node in ours:
+        if not read_at_once(node) <= known:  # a constant that comes out of an experiment
+            known -= set(chapters.binds(node))
+            continue
         first = min([node.lineno, *(d.lineno for d in getattr(node, "decorator_list", []))])
         lines = source.lines[first - 1 : node.end_lineno]
         gap = "\n" if isinstance(node, chapters.IMPORT) else "\n\n\n"
         text += gap + textwrap.dedent("\n".join(lines))
     return text.strip() or "# This chapter defines nothing that exercises need."
+
+
+def read_at_once(node):
+    """Names that a definition reads when it is run, not when it is called."""
+    parts = [*getattr(node, "decorator_list", []), *getattr(node, "bases", [])]
+    if isinstance(node, ast.FunctionDef):
+        parts += [*node.args.defaults, *filter(None, node.args.kw_defaults)]
+    elif isinstance(node, ast.Assign):
+        parts.append(node.value)
+    return set().union(*map(chapters.reads, parts))
 
 
 def is_set_up(node):
