@@ -76,19 +76,29 @@ def assignment(chapter):
         marked(new_code_cell(set_up(chapter)), "set-up"),
         folded(marked(new_code_cell(definitions(chapter)), "definitions")),
     ]
-    for cell in notebooks.build(chapter).cells:
-        heading = re.search(r"^### Exercise (\S+):", cell.source, re.MULTILINE)
+    made = notebooks.build(chapter)
+    key, given = None, 0  # the exercise, and how many cells with it are not the student's
+    for cell in made.cells:
+        source = notebooks.HINT.sub("", cell.source).strip()
+        heading = re.search(r"^### Exercise (\S+):", source, re.MULTILINE)
         if heading:  # the first exercise shares a cell with the title of them all
-            key = heading[1]
-            text = cell.source[heading.start() :].replace("###", "##", 1)
-            cells.append(marked(new_markdown_cell(text), f"{key}-task"))
-        elif "exercise" in tags(cell):
-            cells += answer_and_test(cell.source, key)
+            key, given = heading[1], 0
+            source = source[heading.start() :].replace("###", "##", 1)
+        elif cell.cell_type == "markdown" and source.startswith("## "):
+            key = None
+        if key is None or not source or "solution" in tags(cell):
+            continue
+        if "exercise" in tags(cell):
+            cells += answer_and_test(source, key)
             keys.remove(key)
+        else:
+            new = new_code_cell if cell.cell_type == "code" else new_markdown_cell
+            cells.append(marked(new(source), f"{key}-given{given or ''}"))
+            given += 1
     if keys:
         raise ValueError(f"chapter {chapter['number']}: no cell for exercises {keys}")
     notebook = new_notebook(cells=cells)
-    notebook.metadata["kernelspec"] = notebooks.build(chapter).metadata["kernelspec"]
+    notebook.metadata["kernelspec"] = made.metadata["kernelspec"]
     return notebook
 
 
