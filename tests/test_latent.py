@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from scipy import integrate, stats
+from scipy import integrate, ndimage, stats
 from sklearn.metrics import roc_auc_score
 
 from dl_course import latent, vae
@@ -107,10 +107,7 @@ def test_the_truth_lies_between_the_two_bounds(halves):
     truth = np.logaddexp.reduce(joint, axis=1).mean()
     own = chapter.log_weight_of(z, *halves, x.astype("float32"))
     others = vae.log_weights(*halves, x.astype("float32"), 32)
-    lower = [chapter.log_mean(others[:, :k]).mean() for k in (1, 32)]
-    upper = [
-        chapter.log_mean(np.column_stack([own, others[:, 1:k]])).mean() for k in (1, 32)
-    ]
+    lower, upper = zip(*[chapter.two_bounds(own, others, k) for k in (1, 32)], strict=True)
     assert lower[0] < lower[1] <= truth + 0.1
     assert upper[0] > upper[1] >= truth - 0.1
 
@@ -196,6 +193,23 @@ def test_convolutional_halves_fit_the_digits_and_train(tmp_path):
         half.save(tmp_path / f"{name}.keras")
     again = [keras.models.load_model(tmp_path / f"{name}.keras") for name in "ed"]
     assert cost(again) == cost(pair)
+
+
+def test_multiplications_are_those_of_loops():
+    dense = chapter.build_halves(20, np.full(784, 0.1))
+    weights = sum(w.size for half in dense for w in half.get_weights() if w.ndim == 2)
+    assert sum(map(chapter.multiplications, dense)) == weights
+    encoder, decoder = chapter.build_convolutional_halves(5, 0.1)
+    windows = 14 * 14 * (4 * 4 * 1 * 16), 7 * 7 * (4 * 4 * 16 * 32)
+    assert chapter.multiplications(encoder) == sum(windows) + 2 * 7 * 7 * 32 * 5
+    assert chapter.multiplications(decoder) == sum(windows) + 5 * 7 * 7 * 32
+
+
+def test_wider_strokes_are_a_largest_value_over_neighbors():
+    x = (RNG.random((3, 28, 28)) < 0.1) * 1.0
+    x[:, -1], x[:, :, -1] = 0, 0  # nothing runs over the edge
+    right = ndimage.maximum_filter(x, size=(1, 2, 2), origin=(0, 0, 0), mode="constant")
+    np.testing.assert_array_equal(chapter.wider(x.reshape(3, 784)), right.reshape(3, 784))
 
 
 def test_dense_halves_begin_with_the_mean_image():

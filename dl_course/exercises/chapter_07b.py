@@ -305,8 +305,10 @@ def probe_sets(rng, turned):
 
 @cache
 def ink_of_digits():
-    sets = data.mnist()
-    return [((x.reshape(len(x), -1) > 0.5).astype("float32"), y) for x, y in sets]
+    return [
+        ((x[:10_000].reshape(-1, 784) > 0.5).astype("float32"), y[:10_000])
+        for x, y in data.mnist()
+    ]
 
 
 @cache

@@ -193,9 +193,9 @@ for axis, shift in zip(panels, (0, 1.5), strict=True):
     axis.plot(z, np.exp(vae.log_normal(z[:, None])), ":", color=plots.BLACK)
     axis.set(xlabel="$z$", title="where the prior is" if shift == 0 else "shifted")
 panels[0].set(ylabel="density")
-panels[0].text(-3.9, 0.75, "$q(z|x)$", color=plots.BLUE)
-panels[0].text(-3.9, 0.62, "$q(z)$", color=plots.RED)
-panels[0].text(-3.9, 0.49, "$p(z)$, dotted", color=plots.BLACK)
+panels[1].text(-3.9, 0.75, "$q(z|x)$", color=plots.BLUE)
+panels[1].text(-3.9, 0.62, "$q(z)$", color=plots.RED)
+panels[1].text(-3.9, 0.49, "$p(z)$, dotted", color=plots.BLACK)
 alt = "Three hills, their mixture, and the prior: the mixture fits it only at the left."
 plots.show(figure, alt=alt)
 
@@ -238,14 +238,14 @@ def carried_and_wasted(mean, log_variance, *, seed=0):
 
 
 # %% [markdown]
-# **Predict.** We measure with 40, 400 and 4,000 test images. For the code of two numbers
+# **Predict.** We measure with 25, 250 and 2,500 test images. For the code of two numbers
 # and for the code of twenty: will the measured information stop growing, and where?
 
 # %% tags=["predict"]
-counts = (40, 400, 4000)
+counts = (25, 250, 2500)
 charged, carried = {}, {}
 for d, (encoder, _) in {2: two, 20: twenty}.items():
-    q = predict(encoder, x_test[:4000])  # mean and log-variance
+    q = predict(encoder, x_test[:2500])  # mean and log-variance
     charged[d] = np.mean(vae.gaussian_kl(*q))
     parts = [carried_and_wasted(*(a[:n] for a in q), seed=seed(4)) for n in counts]
     carried[d] = [part[0] for part in parts]
@@ -256,11 +256,11 @@ report("log N", np.log(counts))
 # %% [markdown]
 # <details><summary>Answer</summary>
 #
-# Two numbers cannot tell 4,000 images apart. From 40 to 400 images they still gain, but
-# then they stop, a little below what is charged. So they carry nearly all that they are
-# charged for. Twenty numbers name each of the 4,000 images: what is measured is $\log N$
+# Two numbers cannot tell 2,500 images apart. From 25 to 250 images what is measured still
+# grows, then hardly, and it ends a little below what is charged. So they carry nearly all
+# that they are charged for. Twenty numbers name each of the 2,500 images: what is measured is $\log N$
 # each time, and grows as long as images come in. The truth lies between the last of these
-# numbers and the charge, and 4,000 images cannot say where.
+# numbers and the charge, and 2,500 images cannot say where.
 #
 # </details>
 
@@ -272,22 +272,22 @@ claim(
     at_most=1,
 )
 claim("what ten times more images add, 2 numbers", last_gain[2], at_most=1)
-claim("... 20 numbers", last_gain[20], at_least=1.8)
+claim("what ten times more images add, 20 numbers", last_gain[20], at_least=1.8)
 identity = sum(parts[-1]) - charged[20]
 claim("carried + wasted - charged", identity, equals=0, tolerance=0.5)
 
 # %% tags=["figure"]
 figure, axis = plt.subplots(figsize=(6.4, 2.8))
 axis.semilogx(counts, np.log(counts), ":", color=plots.BLACK)
-axis.text(55, np.log(55) + 1.3, "$\\log N$: no more can be seen")
+axis.text(40, 8, "dotted: $\\log N$, no more can be seen")
 for (d, values), mark, color in zip(
     carried.items(), "os", (plots.BLUE, plots.RED), strict=True
 ):
     axis.semilogx(counts, values, mark + "-", color=color, label=f"{d} numbers")
     axis.axhline(charged[d], color=color, lw=0.9, ls="--")
-    axis.text(40, charged[d] + 0.4, f"charged, {d} numbers", color=color)
+    axis.text(500, charged[d] + 0.3, f"charged, {d} numbers", color=color)
 axis.set(xlabel="images $N$", ylabel="nats", ylim=(0, charged[20] + 2.5))
-axis.legend(loc="center right")
+axis.legend(loc="center left", bbox_to_anchor=(0, 0.65))
 plots.show(
     figure, alt="Two numbers level off below their charge; twenty follow log N."
 )
@@ -382,8 +382,20 @@ plots.show(
 
 # %%
 def log_mean(log_w):
-    """log of the mean of the weights of each row, from their logarithms (rows, k)."""
-    return log_sum_exp(log_w) - np.log(log_w.shape[1])
+    """log of the mean of k weights, from their logarithms (..., k)."""
+    return log_sum_exp(log_w) - np.log(log_w.shape[-1])
+
+
+def two_bounds(own, others, k):
+    """(L_k, U_k), means over images, from log weights of draws.
+
+    own (rows,): of one draw from the true posterior; others (rows, n): of draws from q,
+    used in groups of k, a divisor of n.
+    """
+    groups = others.reshape(len(others), -1, k)
+    posterior = np.broadcast_to(own[:, None, None], groups[..., :1].shape)
+    replaced = np.concatenate([posterior, groups[..., 1:]], axis=2)
+    return log_mean(groups).mean(), log_mean(replaced).mean()
 
 
 def log_weight_of(z, encoder, decoder, x):
@@ -400,8 +412,7 @@ own = log_weight_of(z_true, *twenty, drawn)
 others = vae.log_weights(*twenty, drawn, 64, seed=seed(5))  # (200, 64)
 lower, upper = {}, {}
 for k in (1, 2, 4, 8, 16, 32, 64):
-    lower[k] = log_mean(others[:, :k]).mean()
-    upper[k] = log_mean(np.column_stack([own, others[:, 1:k]])).mean()
+    lower[k], upper[k] = two_bounds(own, others, k)
 
 # %% [markdown]
 # **Predict.** With one draw, how far apart are the two bounds: less than a nat, a few, or
@@ -418,8 +429,8 @@ report("log of the mean of 64 - mean of the 64 logarithms", rise)
 # %% [markdown]
 # <details><summary>Answer</summary>
 #
-# With one draw they are several nats apart, with 64 about half as many. A mean of
-# logarithms gains nothing: it is the ELBO again, measured with less noise. The mean has
+# With one draw they are many nats apart, with 64 a few. A mean of logarithms gains
+# nothing: it is the ELBO again, measured with less noise. The mean has
 # to stand *inside* the logarithm.
 #
 # </details>
@@ -457,7 +468,7 @@ log_w = vae.log_weights(*twenty, x_test[:200], 64, seed=seed(6))
 # the model's own pictures?
 
 # %% tags=["predict"]
-ends = log_mean(log_w[:, :1]).mean(), log_mean(log_w).mean()
+ends = log_w.mean(), log_mean(log_w).mean()
 report("real digits, ELBO and bound of 64 draws", ends)
 largest = np.exp(log_w.max(axis=1) - log_sum_exp(log_w))
 report("share of the largest weight among 64, on average", largest.mean())
@@ -482,8 +493,7 @@ claim("share of the largest weight, if equal 1/64", largest.mean(), at_least=0.1
 # %% [markdown]
 # For pictures that people have drawn no upper bound is known. So the honest report is: "at
 # least this much, by 64 draws, on these binarized test digits". Never compare the ELBO of
-# one paper with the $L_{5000}$ of another. The exercise "weights and what they are worth"
-# turns the last observation into a number, the **effective sample size**.
+# one paper with the $L_{5000}$ of another.
 
 # %% [markdown]
 # ## 3. What does β trade?
@@ -528,7 +538,7 @@ claim("share of the largest weight, if equal 1/64", largest.mean(), at_least=0.1
 
 # %%
 BETAS = (0.3, 1, 3, 10)
-some, judged = x_train[:9000], x_test[:5000]
+some, judged = x_train[:8000], x_test[:5000]
 
 
 def copied(halves):
@@ -539,10 +549,10 @@ def copied(halves):
     return copies
 
 
-def rate_and_distortion(halves, beta, x, x_new, *, epochs=2):
+def rate_and_distortion(halves, beta, x, x_new):
     """(R, D) in nats per image of x_new, after training `halves` with this beta on x."""
     model = vae.build_vae(*halves, beta=beta, seed=seed(4))
-    _ = vae.train(model, x, epochs=epochs, learning_rate=0.002)
+    _ = vae.train(model, x, epochs=2, learning_rate=0.002)
     fit, kl = vae.elbo_terms(*halves, x_new)
     return kl.mean(), -fit.mean()
 
@@ -587,9 +597,7 @@ for beta, point in pairs.items():
     axis.annotate(f"  β = {beta}", point, va="bottom")
 r = np.linspace(0, rate[0], 50)
 axis.plot(r, total[1] - r, ":", color=plots.BLACK)
-axis.text(
-    rate[0], total[1] - rate[0] - 2, "$R+D$ as at β = 1", ha="right", va="top"
-)
+axis.text(0.3, distortion.min(), "dotted: $R+D$ as at β = 1")
 axis.set(xlabel="rate $R$ (nats charged)", ylabel="distortion $D$ (nats)")
 plots.show(figure, alt="A falling curve touches a dotted line at β = 1.")
 
@@ -602,15 +610,17 @@ plots.show(figure, alt="A falling curve touches a dotted line at β = 1.")
 # Many texts show that with a large β all drawings look alike: the code carries nothing, and
 # the decoder draws the mean image, **posterior collapse** (chapter 07). Above, even β = 10
 # has kept a few nats. Is the large β to blame for the collapse, or the start? Train
-# two fresh networks on the same pictures for four passes. One has β = 3 from the beginning.
-# The other has β = 1 for two passes, and β = 3 for the other two. To begin with a small β
+# two networks with the same first weights on the same pictures, twice for two passes. One
+# has β = 3 from the beginning, the other β = 1 first and β = 3 then. To begin with a small β
 # and to raise it is called **KL annealing** (Bowman et al., 2016).
 
 # %%
 seed(5)
-plain, annealed = (build_halves(20, mean_image) for _ in range(2))
-from_scratch = rate_and_distortion(plain, 3, some, judged, epochs=4)
+plain = build_halves(20, mean_image)
+annealed = copied(plain)
+rate_and_distortion(plain, 3, some, judged)
 rate_and_distortion(annealed, 1, some, judged)
+from_scratch = rate_and_distortion(plain, 3, some, judged)
 raised = rate_and_distortion(annealed, 3, some, judged)
 
 # %% [markdown]
@@ -638,14 +648,13 @@ claim("rate, annealed - from scratch", raised[0] - from_scratch[0], at_least=1)
 z = np.random.default_rng(seed(5)).normal(size=(12, 20))
 drawings = {f"β = {beta}": draw(halves[1], z) for beta, halves in tuned.items()}
 drawings["3, from scratch"] = draw(plain[1], z)
-alt = (
-    "Random codes, decoded: varied digits in four rows, one gray shape in the last."
-)
+alt = "Random codes, decoded: varied digits in four rows, nearly one gray shape in the last."
 plots.show(draw_rows(drawings), alt=alt)
 
 # %% [markdown]
-# *The same twelve random codes, decoded by five decoders.* What a large β does and what
-# training does are two things. At the beginning the decoder cannot use the code yet, so the
+# *The same twelve random codes, decoded by five decoders.* The first four began with trained
+# weights, and with all four values of β they draw digits. The fifth has learned little but
+# the mean image. At the beginning the decoder cannot use the code yet, so the
 # code brings nothing and costs β per nat. The quickest way down is to switch it off, and
 # then the decoder never learns to use it. That is a trap on the way, and no property of
 # the minimum.
@@ -769,7 +778,9 @@ claim(
     at_least=0.1,
 )
 claim("100 labels, VAE - PCA", gain["PCA", 100], equals=0, tolerance=0.1)
-claim("1,000 labels, VAE - pixels", gain["pixels", 1000], at_most=0.03)
+claim(
+    "1,000 labels, VAE - pixels", gain["pixels", 1000], at_least=-0.06, at_most=0.03
+)
 
 # %% tags=["figure"]
 figure, axis = plt.subplots(figsize=(6.4, 2.6))
@@ -781,7 +792,7 @@ axis.plot([], [], "o", color=plots.BLUE, label="100 labels")
 axis.plot([], [], "s", color=plots.RED, label="1,000 labels")
 axis.set(xlim=(0, 1), xlabel="share of test digits that is right")
 axis.set_yticks(range(len(features)), features)
-axis.invert_yaxis()
+axis.set_ylim(len(features) - 0.5, -0.5)
 axis.legend(loc="lower left")
 plots.show(
     figure, alt="VAE, PCA and pixels lie together; untrained features far behind."
@@ -900,7 +911,7 @@ def scores_of(x, normal, plan):
 
 # %% tags=["predict"]
 STRANGE = (6, 0, 1)
-normal = x_train[:15_000][~np.isin(y_train[:15_000], STRANGE)]
+normal = x_train[:11_000][~np.isin(y_train[:11_000], STRANGE)]
 watched, kinds = x_test[:5000], y_test[:5000]
 seed(9)
 plan = {"epochs": 3, "learning_rate": 0.003, "batch_size": 125}
@@ -962,7 +973,7 @@ for d, mark, color in (
 axis.axvline(0.5, color=plots.BLACK, ls=":")
 axis.set(xlim=(0, 1), xlabel="AUC; dotted: a coin")
 axis.set_yticks(range(len(scored)), scored)
-axis.invert_yaxis()
+axis.set_ylim(len(scored) - 0.5, -0.5)
 axis.legend(loc="center left", bbox_to_anchor=(1, 0.5))
 plots.show(
     figure, alt="Six scores: the 6 at the right, the 1 far at the left for all."
@@ -970,7 +981,7 @@ plots.show(
 
 # %% [markdown]
 # *Each mark is the alarm of one score for one strange digit.* Is the 1 overlooked because it
-# is plain, that is, has so little ink? Change that alone: make the strokes of the strange
+# has so little ink? Change that alone: make the strokes of the strange
 # 1s a pixel wider, and score them again with the same models.
 #
 # **Predict.** How does the AUC of the VAE for the 1 move?
@@ -983,17 +994,20 @@ report("AUC of the VAE, 1 and wider 1", thin, thick)
 # %% [markdown]
 # <details><summary>Answer</summary>
 #
-# It jumps from far below one half to far above it. The wider 1 has about as much ink as a
-# normal digit, and now its strange shape counts.
+# It rises, but not nearly to one half, although the wider 1 has almost as much ink as a
+# normal digit.
 #
 # </details>
 
 # %% tags=["claims"]
-claim("AUC of the VAE, wider 1 - 1", thick - thin, at_least=0.3)
+claim("AUC of the VAE, wider 1 - 1", thick - thin, at_least=0.05)
+claim("AUC of the VAE, wider 1", thick, at_most=0.45)
 
 # %% [markdown]
-# So plainness it was. A probability answers the question "how surprising is this picture,
-# pixel by pixel?", and a plain picture is never surprising. That is no fault of this
+# So little ink is a part of the reason, and not all of it. What remains may be its plain
+# shape: one bar in the middle, without loops and ends that could go wrong. (This we have
+# not tested. How would you?) A probability answers the question "how surprising is this picture, pixel by
+# pixel?", and a plain picture is never surprising. That is no fault of this
 # VAE: large models trained on photographs of animals and vehicles find house numbers more
 # probable than their own test pictures (Nalisnick et al., 2019). So a score that finds
 # *some* strange things proves little. Before you trust an alarm, compare it with the plainest
@@ -1085,8 +1099,8 @@ def multiplications(model):
 # %% [markdown]
 # The clock below is the processor's. It counts seconds of work on all cores, and not what
 # else the machine is doing. The first pass is left out, because it compiles. Each
-# network has the learning rate that was best for it after three passes, on
-# validation digits and out of values from 0.001 to 0.016.
+# network has the learning rate that was best for it after three passes, on validation
+# digits, out of a handful between 0.001 and 0.016.
 
 
 # %%
@@ -1112,9 +1126,8 @@ def cost_after(passes, convolutional):
 # %%
 dense, dense_seconds = cost_after(3, False)
 conv, conv_seconds = cost_after(3, True)
-fitting = (
-    3 * conv_seconds / dense_seconds
-)  # passes of the dense one in the same time
+# passes of the dense network that fit into the same time
+fitting = 3 * conv_seconds / dense_seconds
 passes = int(np.clip(np.ceil(fitting), 4, 6))
 more, _ = cost_after(passes, False)
 
@@ -1622,8 +1635,8 @@ check("07b.7", honest_probe_solution, solution=True)
 #
 # *30 minutes, an experiment.* For which digits can a clever model show that it is clever?
 # For those that counting does not notice. Find them. For each digit $d$ from 0 to 9, leave
-# $d$ out of the 60,000 training digits, take the mean image of the others, and score all
-# 10,000 test digits, of which those of class $d$ are the strange ones. Hand in a table of
+# $d$ out of the first 10,000 training digits, take the mean image of the others, and score
+# all 10,000 test digits, of which those of class $d$ are the strange ones. Hand in a table of
 # ten rows: the AUC of the ink alone (the control), and the AUC of the mean image's cost.
 # So that all of us get the same numbers, a pixel is ink here if its gray value is above
 # ½, and probabilities are kept between 0.001 and 0.999.
@@ -1656,10 +1669,9 @@ check("07b.8", ten_alarms)
 from dl_course import data
 from sklearn.metrics import roc_auc_score
 
-(train_images, train_labels), (test_images, test_labels) = data.mnist()
-train_ink, test_ink = (
-    (x.reshape(len(x), -1) > 0.5).astype("float32")
-    for x in (train_images, test_images)
+(train_ink, train_labels), (test_ink, test_labels) = (
+    ((x[:10_000].reshape(-1, 784) > 0.5).astype("float32"), y[:10_000])
+    for x, y in data.mnist()
 )
 ten_alarms_solution = np.empty((10, 2))
 for digit in range(10):
