@@ -129,14 +129,16 @@ def test_links_within_the_page_lead_somewhere():
 def test_the_hubs_table_is_that_of_the_stored_notebooks():
     text = teaching.HUB.read_text("utf-8")
     assert text == teaching.with_memory(text), "run `make notebooks`"
-    peaks = [float(gb) for gb in re.findall(r"\| ([\d.]+) \|$", text, re.MULTILINE)]
+    peaks = sorted(float(gb) for gb in re.findall(r"\| ([\d.]+) \|$", text, re.MULTILINE))
     assert len(peaks) == len(CHAPTERS)
     limit, guarantee = (
         float(re.search(rf"\*\*{name}\*\*: ([\d.]+) GB", text)[1])
         for name in ("limit", "guarantee")
     )
-    assert max(peaks) + sorted(peaks)[len(peaks) // 2] + 0.2 <= limit
-    assert sorted(peaks)[len(peaks) // 2] <= guarantee
+    assert peaks[-1] + peaks[len(peaks) // 2] <= limit <= 2 * peaks[-1] + 2
+    assert peaks[len(peaks) // 2 - 1] <= guarantee < limit
+    assert f'mem_limit = "{1000 * limit:.0f}M"' in text
+    assert f'mem_guarantee = "{1000 * guarantee:.0f}M"' in text
 
 
 def test_the_hubs_settings_are_those_of_the_lab(tmp_path, monkeypatch):

@@ -7,8 +7,10 @@ their sources, and what only a teacher needs from docs/teaching.toml.
 """
 
 import io
+import math
 import re
 import tomllib
+from statistics import median
 
 import nbformat
 
@@ -24,6 +26,7 @@ PAGE = DOCS / "teaching.md"
 HUB = DOCS / "jupyterhub.md"
 PICTURE = DOCS / "prerequisites.png"
 KEYS = {"show", "wrong", "class"}  # of a chapter in teaching.toml
+SERVER = 0.2  # GB of a student's server and the start page's kernel
 MEETING, RECALL = 120, 10  # minutes of a meeting, and of the questions at its beginning
 
 HEAD = """\
@@ -265,21 +268,37 @@ def chapter_notes(chapter):
 # ---------------------------------------------------------------- memory on a hub
 
 
-def memory_table():
-    """GB that the kernel of each notebook took at most when it was stored."""
-    lines = ["| notebook | GB |", "|---|--:|"]
+def peaks():
+    """{number: GB that its kernel took at most when the notebook was stored}."""
+    found = {}
     for chapter in manifest()[1]:
         path = NOTEBOOKS / f"{stem(chapter)}.ipynb"
         stored = nbformat.read(path, as_version=4).metadata.get("dl_course", {})
-        memory = stored.get("memory", "?").removesuffix(" GB")
-        lines.append(f"| {chapter['number']} {chapter['title']} | {memory} |")
-    return "\n".join(lines)
+        if "memory" in stored:
+            found[chapter["number"]] = float(stored["memory"].removesuffix(" GB"))
+    return found
 
 
 def with_memory(text):
-    """The text of docs/jupyterhub.md with its table made from the stored notebooks."""
+    """The text of docs/jupyterhub.md with numbers from the stored notebooks.
+
+    The limit holds the largest notebook, a second one and the server; the guarantee one
+    notebook of middle size.
+    """
+    found, titles = peaks(), by_number()
+    lines = ["| notebook | GB |", "|---|--:|"]
+    lines += [
+        f"| {number} {titles[number]['title']} | {found[number]} |" for number in found
+    ]
+    middle = median(found.values())
+    limit = math.ceil(max(found.values()) + middle + SERVER)
+    guarantee = math.ceil(2 * middle) / 2
     marked = re.compile(r"(<!-- memory -->\n).*?(<!-- /memory -->)", re.DOTALL)
-    return marked.sub(lambda m: f"{m[1]}{memory_table()}\n{m[2]}", text)
+    text = marked.sub(lambda m: "\n".join([m[1].strip(), *lines, m[2]]), text)
+    text = re.sub(r"(\*\*limit\*\*: )[\d.]+", rf"\g<1>{limit}", text)
+    text = re.sub(r"(\*\*guarantee\*\*: )[\d.]+", rf"\g<1>{guarantee:g}", text)
+    text = re.sub(r'(mem_limit = ")\d+', rf"\g<1>{1000 * limit}", text)
+    return re.sub(r'(mem_guarantee = ")\d+', rf"\g<1>{1000 * guarantee:.0f}", text)
 
 
 def main():
