@@ -7,7 +7,6 @@ import re
 
 import nbformat
 
-from tools import picture
 from tools.files import write_atomically
 from tools.notebooks import NOTEBOOKS, ROOT, colab_link, manifest, stem
 
@@ -78,6 +77,8 @@ def with_table(readme):
 
 
 def main():
+    from tools import picture  # loads matplotlib: `make lab` needs only groups()
+
     text = README.read_text("utf-8")
     write_atomically(README, picture.with_picture(with_table(text)))
     picture.write()
