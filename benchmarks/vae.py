@@ -16,7 +16,8 @@ included (152.0, 686 CPU seconds).
 import numpy as np
 
 from benchmarks import table
-from dl_course import data, latent, lesson, vae
+from dl_course import data, lesson, vae
+from tools.chapters import definitions
 
 OFFICIAL_EPOCHS, TARGET = 30, 152.0
 NATS = "-ELBO in nats"
@@ -73,7 +74,7 @@ def two_numbers(x, epochs, callback):
 def twenty_numbers(x, epochs, callback):
     """Chapter 07b's network and recipe."""
     x = x.reshape(-1, 784)
-    halves = latent.build_dense_halves(20, mean_image=x.mean(axis=0))
+    halves = definitions("07b").build_halves(20, x.mean(axis=0))
     return ours(*halves, x, epochs, callback, learning_rate=0.003)
 
 

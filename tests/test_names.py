@@ -22,7 +22,7 @@ RUNS = re.compile(
     r"[/:]([\w.{}$-]+/[\w.{}$-]+)"
 )
 INSTALLS = re.compile(
-    rf"\binstall(?:ing)?\b[^\n]*?(?<![/\w]){FOREIGN}(?![/\w])"
+    rf"\binstall(?:ing)?\b(?: +-\S+)* +{FOREIGN}(?![/\w])"
     r"|\bpip3? +install\b[^\n]*?(?<![/\w])dl_course(?![/\w])",
     re.IGNORECASE,
 )

@@ -103,6 +103,7 @@ def test_log_sum_exp_is_kerass_and_cannot_overflow(axis, rows, columns, number):
     assert ours.dtype == np.float32
     close(ours, keras.ops.logsumexp(z, axis=axis))
     assert network.log_sum_exp([-np.inf, 3]) == 3
+    assert network.log_sum_exp(np.zeros((4, 1, 3))).shape == (4, 1)
 
 
 # ---------------------------------------------------------------- losses

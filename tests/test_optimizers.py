@@ -175,6 +175,8 @@ def test_schedules_are_those_of_keras():
             o.cosine(0.1, 100, warmup_steps=20),
             keras_schedules.CosineDecay(0.0, 80, warmup_target=0.1, warmup_steps=20),
         ),
+        (o.cosine(0.1, 100), o.cosine_decay(0.1, 100)),
+        (o.cosine(0.1, 100, warmup_steps=20), o.cosine_decay(0.1, 100, warmup_steps=20)),
     ]
     for ours, theirs in pairs:
         for t in range(0, 121, 5):
@@ -192,6 +194,13 @@ def trainers():
     yield lambda m, n: vae.train(m, x[:n], batch_size=40, **epochs), 40
 
 
+def test_a_vae_begins_with_a_tenth_of_its_learning_rate_however_short_it_is():
+    model = keras.Sequential([keras.Input((4,)), keras.layers.Dense(4)])
+    vae.train(model, np.ones((5, 4), "float32"), epochs=2, learning_rate=0.5)
+    plan = model.optimizer.get_config()["learning_rate"]["config"]
+    assert (plan["initial_learning_rate"], plan["warmup_steps"]) == (0.05, 1)
+
+
 def test_a_writers_schedule_ends_with_its_last_batch():
     model = text_rnn.build_writer(6, units=3, width=2)
     text_rnn.train_writer(model, np.ones((33, 4), int), epochs=6)
@@ -207,6 +216,11 @@ def test_a_schedule_ends_with_the_last_batch_even_if_that_is_small(train, batch_
     plan = model.optimizer.get_config()["learning_rate"]["config"]
     assert int(model.optimizer.iterations) == 4
     assert plan["decay_steps"] + (plan["warmup_steps"] or 0) == 4
+
+
+def test_the_line_up_may_begin_above_zero():
+    rates = [float(o.cosine_decay(0.5, 10, warmup_steps=4, start=0.1)(t)) for t in range(5)]
+    np.testing.assert_allclose(rates, [0.1, 0.2, 0.3, 0.4, 0.5], rtol=1e-6)
 
 
 def test_one_cycle_rises_falls_and_ends_where_it_says():

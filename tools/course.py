@@ -1,6 +1,6 @@
 """Run the whole course as a learner would, and report.
 
-    python -m tools.course            every chapter -> build/course/*.html and summary.md
+    python -m tools.course            every chapter -> build/course/*.ipynb, summary.md
     python -m tools.course 01 05      these chapters only
     DL_COURSE_SEED=3 python -m tools.course     with other seeds: do all claims hold?
     python -m tools.course --jax      the chapters marked `jax`, with JAX beneath Keras
@@ -11,19 +11,14 @@ Exits with 1 if a claim fails or is not reached, or a cell raises that should no
 
 import argparse
 import importlib.util
-import re
 import subprocess
 import sys
 import tempfile
 import time
-from html import escape
 from pathlib import Path
 
-import latex2mathml.converter
 import nbformat
-from bs4 import BeautifulSoup
 from nbclient.exceptions import CellTimeoutError, DeadKernelError
-from nbconvert import HTMLExporter
 
 from tools import notebooks
 from tools.environment import seed_shift, use_course_keras
@@ -49,7 +44,7 @@ COURSE = ROOT / "build" / "course"
 
 
 def run(chapter):
-    """Execute a chapter, write its page, return its row of the table.
+    """Execute a chapter, keep its notebook, return its row of the table.
 
     A row has chapter, held, failed (names), claims (how many a whole run states; None if
     nobody knows), errors (a sentence each), seconds, memory (MB; None if the kernel died).
@@ -67,7 +62,6 @@ def run(chapter):
             errors.append(f"{place(notebook)} took too long and was given up")
         claims = claims_in(record)
         seconds = took.get("seconds", time.monotonic() - started)
-    write_atomically(COURSE / f"{stem(chapter)}.html", page(notebook, chapter))
     write_atomically(COURSE / f"{stem(chapter)}.ipynb", nbformat.writes(notebook) + "\n")
     errors = errors_of(notebook) + errors
     return {
@@ -109,56 +103,6 @@ def errors_of(notebook):
         for output in cell.get("outputs", [])
         if output.output_type == "error"
     ]
-
-
-def outputs(notebook):
-    return (output for cell in notebook.cells for output in cell.get("outputs", []))
-
-
-# ---------------------------------------------------------------- pages
-
-
-FORMULA = re.compile(r"\$\$(.+?)\$\$|\$(.+?)\$", re.DOTALL)
-MONOSPACE = ".jp-RenderedMarkdown .highlight pre {font-family: monospace}"
-
-
-def with_mathml(text):
-    """HTML of a text whose formulas, in $ or $$, become MathML."""
-    html, end = "", 0
-    for found in FORMULA.finditer(text):
-        display = "block" if found[1] else "inline"
-        html += escape(text[end : found.start()])
-        html += latex2mathml.converter.convert(found[1] or found[2], display=display)
-        end = found.end()
-    return html + escape(text[end:])
-
-
-def page(notebook, chapter):
-    """The chapter as one HTML file that needs no network.
-
-    Adds what nbconvert leaves out, the figures' alt texts, turns formulas into MathML,
-    which browsers show by themselves, and leaves out scripts, which it takes from afar.
-    """
-    html, _ = HTMLExporter(template_name="lab").from_notebook_node(
-        notebook, resources={"metadata": {"name": chapter["title"]}}
-    )
-    soup = BeautifulSoup(html, "html.parser")
-    for script in soup.find_all("script"):
-        script.decompose()
-    alts = [
-        output.metadata["image/png"].get("alt", "")
-        for output in outputs(notebook)
-        if "image/png" in output.get("data", {})
-    ]
-    for image, alt in zip(soup.select(".jp-RenderedImage img"), alts, strict=True):
-        image["alt"] = alt
-    for text in soup.find_all(string=FORMULA):
-        if text.find_parent(class_="jp-RenderedMarkdown") and not text.find_parent("code"):
-            text.replace_with(BeautifulSoup(with_mathml(text), "html.parser"))
-    style = soup.new_tag("style")
-    style.string = MONOSPACE
-    soup.head.append(style)
-    return str(soup)
 
 
 # ---------------------------------------------------------------- the table
@@ -257,8 +201,7 @@ def main():
             use_course_keras(ROOT / "build", backend.lower())
             path.unlink(missing_ok=True)  # no old table passes for the new one
             for chapter in chosen:
-                for suffix in (".html", ".ipynb"):
-                    (COURSE / f"{stem(chapter)}{suffix}").unlink(missing_ok=True)
+                (COURSE / f"{stem(chapter)}.ipynb").unlink(missing_ok=True)
             for chapter in chosen:
                 rows.append(run(chapter))
                 write_atomically(path, summary(rows, chosen, heading))
@@ -271,7 +214,7 @@ def main():
         print(error)
         code = 1
     if rows:
-        print(f"\n{summary(rows, chosen, heading)}\nPages and this table: {COURSE}")
+        print(f"\n{summary(rows, chosen, heading)}\nNotebooks and this table: {COURSE}")
     sys.exit(code)
 
 

@@ -7,7 +7,6 @@ import re
 
 import nbformat
 
-from tools import picture
 from tools.files import write_atomically
 from tools.notebooks import NOTEBOOKS, ROOT, colab_link, manifest, stem
 
@@ -59,13 +58,27 @@ def line_of(c, whole):
     )
 
 
+def site():
+    """Where the pages of the course are."""
+    repository = manifest()[0]["repository"]
+    if repository:
+        owner, _, name = repository.partition("/")
+        where = f"https://{owner.lower()}.github.io/{name}/"
+        return f"To read it in a browser, without installing anything: [the site]({where})."
+    return "To read it in a browser: `make site` writes its pages to `build/site`."
+
+
 def with_table(readme):
-    """The README's text with its chapter table made from the manifests."""
-    marked = re.compile(r"(<!-- chapters -->\n).*?(<!-- /chapters -->)", re.DOTALL)
-    return marked.sub(lambda m: f"{m[1]}{table()}\n{m[2]}", readme)
+    """The README's text with its chapters, and the way to the site, from the manifests."""
+    for name, made in (("chapters", table()), ("site", site())):
+        marked = re.compile(rf"(<!-- {name} -->\n).*?(<!-- /{name} -->)", re.DOTALL)
+        readme = marked.sub(lambda m, made=made: f"{m[1]}{made}\n{m[2]}", readme)
+    return readme
 
 
 def main():
+    from tools import picture  # loads matplotlib: `make lab` needs only groups()
+
     text = README.read_text("utf-8")
     write_atomically(README, picture.with_picture(with_table(text)))
     picture.write()

@@ -4,7 +4,7 @@ import string
 
 import numpy as np
 
-from dl_course.exercises import call, compare, expect, numbers
+from dl_course.exercises import call, compare, expect, numbers, same
 
 # ---------------------------------------------------------------- 06b.1 pad
 
@@ -54,19 +54,20 @@ def check_accuracy(answer, rng):
         share = right[mask].mean()
         lengths = mask.sum(axis=1)
         first = np.arange(9) < lengths[:, None]  # as if padding always stood behind
+        got = call(answer, probabilities, tags, mask)
         compare(
-            call(answer, probabilities, tags, mask),
+            got,
             share,
             {
+                "Padding may stand in front, too: use the mask itself, not its sum.": (
+                    padding == "in front" and same(got, right[first].mean())
+                ),
                 "Padding is counted too: ask only where the mask is True.": right.mean(),
                 "Divide by the number of tokens, not by all places.": (right & mask).mean(),
                 "That is a mean over sentences; short ones count too much in it.": np.mean(
                     [r[m].mean() for r, m in zip(right, mask, strict=True)]
                 ),
                 "That is how many are right; their share is asked.": right[mask].sum(),
-                "Padding may stand in front, too: use the mask itself, not its sum.": (
-                    right[first].mean()
-                ),
             },
             "Not the share of tokens whose likeliest tag is right.",
         )

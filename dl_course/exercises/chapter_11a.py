@@ -54,12 +54,12 @@ def partners_once(answer, rng, views_alike):
         right,
         {
             "No row finds its partner: is each row its own best match?": 0.0,
+            "Search among all other rows, not among the other views alone.": across,
             "This asks the rows of one half only: all 2n look for their partner.": (
                 same(got, hits[:n].mean()) or same(got, hits[n:].mean())
             ),
             "Long rows win: divide each row by its length first.": found(z).mean(),
             "This is a count of rows; a share is at most 1.": 2 * n * right,
-            "Search among all other rows, not among the other views alone.": across,
         },
         "It is not the share of rows whose best match is row i ± n.",
     )
