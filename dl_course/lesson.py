@@ -251,13 +251,18 @@ def check(key, answer, *, seed=None, solution=False):
         seed: draws the inputs of an earlier verdict again; by default they are fresh.
         solution: whether `answer` is the course's own, so that the verdict says so.
 
-    A wrong answer is no error: it prints a hint and returns. Raises ValueError for an
-    unknown key or a seed that is no integer ≥ 0.
+    A wrong answer is no error: it prints a hint and returns. A right one of yours is
+    remembered where `make lab` asks for it. Raises ValueError for an unknown key or a seed
+    that is no integer ≥ 0.
     """
     from dl_course import exercises
+    from dl_course.exercises import solved
 
     whose = ", our solution" if solution else ""
-    print(f"Exercise {key}{whose}: {exercises.verdict(key, answer, seed)}")
+    verdict = exercises.verdict(key, answer, seed)
+    print(f"Exercise {key}{whose}: {verdict}")
+    if verdict == exercises.CORRECT and not solution:
+        solved.remember(key)
 
 
 # ---------------------------------------------------------------- sources and progress

@@ -143,6 +143,51 @@ def test_handouts_have_no_solutions(small_course):
     assert "answer" not in "".join(cell.source for cell in handout.cells)
 
 
+HINTED = """
+
+# %% [markdown]
+# <details><summary>Hint 1</summary>
+#
+# A first hint.
+#
+# </details>
+# <details><summary>Hint 2</summary>
+#
+# Another.
+#
+# </details>
+
+# %% [markdown]
+# Text. <details><summary>Answer</summary>stays</details>
+"""
+
+
+def test_handouts_keep_hints_on_request_only(small_course):
+    chapter, source = small_course
+    source.write_text(SMALL + HINTED, "utf-8")
+    texts = {
+        hints: "".join(c.source for c in notebooks.build(chapter, True, hints=hints).cells)
+        for hints in (True, False)
+    }
+    assert "A first hint." in texts[True] and "Another." in texts[True]
+    assert "hint" not in texts[False].lower().replace("handout", "")
+    assert "stays" in texts[True] and "stays" in texts[False]
+    assert all(c.source for c in notebooks.build(chapter, True, hints=False).cells)
+
+
+def test_handouts_say_how_to_get_the_package(small_course):
+    chapter, _ = small_course
+    first = notebooks.build(chapter, handout=True).cells[0].source
+    assert "Get the course's folder, put this file into" in first
+    assert "://" not in first and "To run this handout" not in (
+        notebooks.build(chapter).cells[0].source
+    )
+    publish.publish("owner/name", "v2.0.0")
+    first = notebooks.build(chapter, handout=True).cells[0].source
+    assert "folder from <https://github.com/owner/name/tree/v2.0.0>, put" in first
+    assert "On Colab the next cell gets it." in first
+
+
 def test_execute_reports_costs_and_hides_this_machines_paths(small_course):
     cell = new_code_cell("1 / 0", metadata={"tags": ["raises-exception"]})
     work = (

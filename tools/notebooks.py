@@ -3,6 +3,7 @@
     python -m tools.notebooks             write all, execute those whose code changed
     python -m tools.notebooks 05 --all    write and execute chapter 05 in any case
     python -m tools.notebooks --handout   copies without solutions, in build/handout
+                                          (with --hints also with the hints)
 
 A notebook is: generated first cells, the source's cells, generated last cells. Stored
 outputs stay as long as the code that made them does.
@@ -22,7 +23,6 @@ import tomllib
 from importlib import metadata
 from pathlib import Path
 
-import jupytext
 import nbformat
 from nbclient import NotebookClient
 from nbclient.exceptions import CellExecutionError, CellTimeoutError, DeadKernelError
@@ -121,6 +121,12 @@ from dl_course.lesson import check, claim, progress, progress_bar, report, revea
 
 seed(0)
 plots.use_style()"""
+HINT = re.compile(r"<details><summary>Hint.*?</details>", re.DOTALL)
+HANDOUT = """\
+
+
+**To run this handout** you need the course's package. Get the course's folder{where}, \
+put this file into its folder `work`, and run `make lab` there.{colab}"""
 GET = "It comes with the course: get its folder, and open this notebook with `make lab`."
 FOLDED = {  # tag of a cell: the title that stands in place of its code
     "setup": "Set-up",
@@ -130,16 +136,19 @@ FOLDED = {  # tag of a cell: the title that stands in place of its code
 }
 
 
-def build(chapter, handout=False, source=None):
+def build(chapter, handout=False, source=None, hints=True):
     """The notebook of a chapter, without outputs; for a handout without solutions.
 
-    `source`: the text of the chapter's .py, if not the one that is stored.
+    `source`: the text of the chapter's .py, if not the one that is stored. `hints`:
+    whether a handout keeps the folded hints.
     """
+    import jupytext  # not among what a learner's commands need
+
     source = source_path(chapter).read_text("utf-8") if source is None else source
     middle = jupytext.reads(source, fmt="py:percent").cells
     cells = [*first_cells(chapter), *middle, *last_cells(chapter)]
     if handout:
-        cells = [cell for cell in cells if "solution" not in tags(cell)]
+        cells = for_handout(cells, hints)
     notebook = new_notebook(cells=[finish(cell) for cell in cells])
     seen = {}
     for cell in notebook.cells:  # an id depends on the text alone: quiet diffs
@@ -156,6 +165,21 @@ def build(chapter, handout=False, source=None):
         "colab": {"toc_visible": True},
     }
     return notebook
+
+
+def for_handout(cells, hints):
+    """The cells without solutions; the first says how to get the course's package."""
+    cells = [cell for cell in cells if "solution" not in tags(cell)]
+    course = manifest()[0]
+    address = "<https://github.com/{repository}/tree/{tag}>".format(**course)
+    cells[0].source += HANDOUT.format(
+        where=f" from {address}" if course["repository"] else "",
+        colab=" On Colab the next cell gets it." if course["repository"] else "",
+    )
+    if not hints:
+        for cell in cells:
+            cell.source = HINT.sub("", cell.source).strip()
+    return [cell for cell in cells if cell.source]
 
 
 def finish(cell):
@@ -449,6 +473,7 @@ def main():
     parser.add_argument("chapters", nargs="*", help="numbers such as 05; all if none")
     parser.add_argument("--all", action="store_true", help="execute unchanged ones too")
     parser.add_argument("--handout", action="store_true", help="without solutions")
+    parser.add_argument("--hints", action="store_true", help="handouts keep the hints")
     options = parser.parse_args()
     forgive_stdout()
     if os.environ.get("DL_COURSE_SEED", "0") != "0":
@@ -457,7 +482,8 @@ def main():
         for chapter in chapters_named(options.chapters):
             path = ROOT / "build" / "handout" / f"{stem(chapter)}.ipynb"
             path.parent.mkdir(parents=True, exist_ok=True)
-            write_atomically(path, nbformat.writes(build(chapter, handout=True)) + "\n")
+            notebook = build(chapter, handout=True, hints=options.hints)
+            write_atomically(path, nbformat.writes(notebook) + "\n")
             print(path.relative_to(ROOT))
         return
     with lock():

@@ -5,7 +5,6 @@ python -m tools.readme
 
 import re
 
-from tools import picture
 from tools.files import write_atomically
 from tools.notebooks import NOTEBOOKS, ROOT, colab_link, manifest, read_stored, stem
 
@@ -76,6 +75,8 @@ def with_table(readme):
 
 
 def main():
+    from tools import picture  # loads matplotlib: `make lab` needs only groups()
+
     text = README.read_text("utf-8")
     write_atomically(README, picture.with_picture(with_table(text)))
     picture.write()
