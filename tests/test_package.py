@@ -133,7 +133,10 @@ def test_what_a_chapter_exports_has_a_second_chapter_or_is_a_documents_program(c
         names = {n.id for n in ast.walk(node) if isinstance(n, ast.Name)}
         todo += [n for n in defined if n.name in names - needed and n not in todo]
     extra = {node.name for node in defined} - needed
-    assert not extra, f"only chapter {chapter['number']} needs {sorted(extra)}"
+    assert not extra, (
+        f"only chapter {chapter['number']} needs {sorted(extra)}: take the tag `export` "
+        "off, or let another chapter import it"
+    )
 
 
 def test_the_wheel_carries_the_data_and_works_without_the_checkout(tmp_path):

@@ -240,7 +240,9 @@ def run_set_up(source, monkeypatch, *, colab, package):
 
 @pytest.mark.parametrize("colab", [False, True])
 def test_unpublished_nothing_is_installed_from_anywhere(monkeypatch, colab):
-    assert notebooks.manifest()[0]["repository"] == "", "published: see CONTRIBUTING.md"
+    course, *rest = notebooks.manifest()
+    unpublished = {**course, "repository": "", "tag": ""}
+    monkeypatch.setattr(notebooks, "manifest", lambda: (unpublished, *rest))
     for chapter in notebooks.manifest()[1]:
         source = notebooks.set_up(chapter)
         assert "pip" not in source and "://" not in source and "git+" not in source

@@ -37,6 +37,10 @@ NOTEBOOKS = ROOT / "notebooks"
 PACKAGE = ROOT / "dl_course"
 MADE = "Made from notebooks/src/"  # in the first line of a module that a chapter makes
 ANSI = re.compile(r"\x1b\[[0-9;]*m")
+NEEDED = {  # keys of every chapter's manifest
+    *("title", "question", "promise", "objectives", "prerequisites", "data", "minutes"),
+    *("cpu_seconds", "module", "key_points", "references"),
+}
 
 
 # ---------------------------------------------------------------- the manifest
@@ -46,16 +50,30 @@ def manifest():
     """(course, chapters, references): what the TOML files of notebooks/ say.
 
     A chapter is the content of src/NN_name.toml, with `number` and `name` from the file's
-    name; chapters are in the order of their numbers.
+    name; chapters are in the order of their numbers. Raises SystemExit with one sentence
+    if a file is no TOML, or a chapter lacks a key or names an unknown reference.
     """
-    course = tomllib.loads((NOTEBOOKS / "course.toml").read_text("utf-8"))
-    references = tomllib.loads((NOTEBOOKS / "references.toml").read_text("utf-8"))
+    course = read_toml(NOTEBOOKS / "course.toml")
+    references = read_toml(NOTEBOOKS / "references.toml")
     chapters = []
     for path in sorted((NOTEBOOKS / "src").glob("[0-9]*.toml")):
         number, _, name = path.stem.partition("_")
-        content = tomllib.loads(path.read_text("utf-8"))
+        content = read_toml(path)
+        if lacking := NEEDED - set(content):
+            raise SystemExit(f"{path.name}: these keys are missing: {sorted(lacking)}")
+        for key in content["references"]:
+            if key not in references:
+                raise SystemExit(f"{path.name}: {key!r} is not in references.toml")
         chapters.append({"number": number, "name": name, **content})
     return course, chapters, references
+
+
+def read_toml(path):
+    """The content of a TOML file; SystemExit with file and line if it is none."""
+    try:
+        return tomllib.loads(path.read_text("utf-8"))
+    except tomllib.TOMLDecodeError as error:
+        raise SystemExit(f"{path.name}: {error}") from None
 
 
 def stem(chapter):

@@ -5,10 +5,8 @@ python -m tools.readme
 
 import re
 
-import nbformat
-
 from tools.files import write_atomically
-from tools.notebooks import NOTEBOOKS, ROOT, colab_link, manifest, stem
+from tools.notebooks import NOTEBOOKS, ROOT, colab_link, manifest, read_stored, stem
 
 README = ROOT / "README.md"
 
@@ -46,8 +44,8 @@ def table():
 
 
 def line_of(c, whole):
-    notebook = nbformat.read(NOTEBOOKS / f"{stem(c)}.ipynb", as_version=4)
-    claims = notebook.metadata.get("dl_course", {}).get("claims", "")
+    stored = read_stored(NOTEBOOKS / f"{stem(c)}.ipynb")  # None: not executed so far
+    claims = stored.metadata.get("dl_course", {}).get("claims", "") if stored else ""
     number = f"**{c['number']}**" if whole else c["number"]
     title = f"[{c['title']}](notebooks/{stem(c)}.ipynb)"
     title = f"**{title}**" if whole else f"↳ {title}"
