@@ -294,6 +294,13 @@ def test_publish_says_what_is_wrong(small_course, repository, tag, message):
     assert (notebooks.NOTEBOOKS / "course.toml").read_text("utf-8") == before
 
 
+def test_packages_that_colab_lacks_are_pinned_as_for_everybody():
+    pins = (notebooks.ROOT / "requirements.txt").read_text("utf-8").splitlines()
+    for chapter in notebooks.manifest()[1]:
+        for package in chapter.get("packages", []):
+            assert package in pins, f"chapter {chapter['number']}: {package}"
+
+
 def test_the_package_knows_that_it_is_the_course():
     assert notebooks.manifest()[0]["title"] == dl_course.COURSE
 
