@@ -111,14 +111,16 @@ grade: $(ALL)  ## CHAPTER=05 FROM=folder: a table of what students handed in
 # ---------------------------------------------------------------- testing
 
 test: lint  ## lint, unit tests, every notebook cell; no network (20 minutes)
-	@echo "Unit tests and every cell of every notebook: about 20 minutes on two cores ..."
+	@echo "$(if $(ARGS),The tests you name,Unit tests and every cell of every notebook: \
+		about 20 minutes on two cores) ..."
 	@$(RUN) -m tools.files $(RUN) -m pytest -q -n $(WORKERS) $(ARGS) || { code=$$?; \
 		echo "Not passed. Of a notebook read the first failing cell: later ones often" \
 		"fail only because of it."; exit $$code; }
 
 lint: $(ALL)
 	@echo "Linting ..."
-	@$(RUN) -m ruff check -q . && $(RUN) -m ruff format -q --check .
+	@$(RUN) -m ruff check -q . && $(RUN) -m ruff format -q --check . || { echo "To mend" \
+		"what can be mended: $(BIN)/ruff check --fix . ; $(BIN)/ruff format ."; exit 1; }
 
 course: $(ALL)  ## execute every chapter: claims, seconds, memory (25 minutes)
 	@DL_COURSE_SEED=$(SEED) $(RUN) -m tools.course $(CHAPTERS)

@@ -72,7 +72,7 @@ def test_every_code_cell_was_executed_in_order(chapter):
 
 @each_chapter
 def test_stored_outputs_are_clean(chapter):
-    path = PATHS[chapter["number"]]
+    cells, path = stored(chapter).cells, PATHS[chapter["number"]]
     assert path.stat().st_size <= 800_000, "fewer or smaller figures, less printed text"
     text = path.read_text("utf-8")
     assert "\ufffd" not in text, "a sign that is no UTF-8"
@@ -82,7 +82,7 @@ def test_stored_outputs_are_clean(chapter):
     )
     found = re.search(of_this_machine, text)
     assert not found, f"a path of this machine: {text[found.start() :][:80]}"
-    for cell in stored(chapter).cells:
+    for cell in cells:
         for output in cell.get("outputs", []):
             assert output.get("name") != "stderr", f"noise: {output.text}"
             if output.output_type == "error":

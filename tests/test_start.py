@@ -127,7 +127,8 @@ def test_every_exercise_that_has_a_check_is_on_the_page():
         number = chapter["number"]
         checks = importlib.import_module(f"dl_course.exercises.chapter_{number}").CHECKS
         found = start.exercises(chapter)
-        assert [e.key for e in found] == list(checks)
+        keys = [e.key for e in found]
+        assert keys == list(checks), "does each text begin with `*5 minutes.*`?"
         assert all(e.title and 0 < e.minutes <= 60 for e in found)
 
 

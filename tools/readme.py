@@ -4,6 +4,7 @@ python -m tools.readme
 """
 
 import re
+import sys
 
 from tools.files import write_atomically
 from tools.notebooks import NOTEBOOKS, ROOT, colab_link, manifest, read_stored, stem
@@ -84,4 +85,7 @@ def main():
 
 
 if __name__ == "__main__":
-    main()
+    try:
+        main()
+    except ValueError as error:  # a figure of the picture is gone: it says which
+        sys.exit(str(error))

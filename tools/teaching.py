@@ -9,14 +9,13 @@ their sources, and what only a teacher needs from docs/teaching.toml.
 import io
 import math
 import re
+import sys
 import tomllib
 from statistics import median
 
-import nbformat
-
 from dl_course.diagrams import Diagram
 from tools.files import write_atomically
-from tools.notebooks import NOTEBOOKS, ROOT, manifest, stem
+from tools.notebooks import NOTEBOOKS, ROOT, manifest, read_stored, stem
 from tools.readme import groups
 from tools.start import exercises
 
@@ -272,10 +271,10 @@ def peaks():
     """{number: GB that its kernel took at most when the notebook was stored}."""
     found = {}
     for chapter in manifest()[1]:
-        path = NOTEBOOKS / f"{stem(chapter)}.ipynb"
-        stored = nbformat.read(path, as_version=4).metadata.get("dl_course", {})
-        if "memory" in stored:
-            found[chapter["number"]] = float(stored["memory"].removesuffix(" GB"))
+        stored = read_stored(NOTEBOOKS / f"{stem(chapter)}.ipynb")
+        took = stored.metadata.get("dl_course", {}) if stored else {}
+        if "memory" in took:
+            found[chapter["number"]] = float(took["memory"].removesuffix(" GB"))
     return found
 
 
@@ -309,4 +308,7 @@ def main():
 
 
 if __name__ == "__main__":
-    main()
+    try:
+        main()
+    except ValueError as error:  # of teaching.toml or a manifest, and it says so
+        sys.exit(str(error))
