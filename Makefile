@@ -5,6 +5,7 @@
 #   WORKERS=2             test processes (0: one after the other, as a GPU needs)
 #   SEED=3                `make course` and `make jax` with other seeds
 #   CHAPTERS="01 05"      only these, for course, jax, notebooks, seeds and sabotage
+#   CHAPTER=05            only this one, for assignment and grade
 #   ARGS=--short          `make bench` in 10 minutes
 
 CHOOSE = import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))
@@ -32,8 +33,8 @@ BROKEN := $(shell test -d .venv || exit 0; \
 	test -z '$(ASKED)' || test "$$($(RUN) -c '$(VERSION)')" = \
 		"$$($(PYTHON) -c '$(VERSION)' 2>/dev/null)" || echo broken)
 
-.PHONY: help setup lab test lint course jax notebooks seeds sabotage publish handout bench \
-	site pins clean broken
+.PHONY: help setup lab check handout slides assignment grade test lint course jax \
+	notebooks seeds sabotage publish bench site pins clean broken
 
 help:  ## show this
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "%-11s %s\n", $$1, $$2}' Makefile
@@ -90,20 +91,36 @@ ADVICE = echo "The installation stopped, see above; it needs the network. The sa
 lab: $(LAB)  ## open JupyterLab on your own copies in work/
 	@$(RUN) -m tools.lab $(ARGS)
 
-handout: $(ALL)  ## notebooks without solutions, in build/handout
-	@$(RUN) -m tools.notebooks --handout $(CHAPTERS)
+check: $(LAB)  ## is this machine ready? ten seconds, and what to do if not
+	@$(RUN) -m tools.ready
+
+# ---------------------------------------------------------------- for teachers
+
+handout: $(ALL)  ## notebooks without solutions, in build/handout (HINTS=1: with hints)
+	@$(RUN) -m tools.notebooks --handout $(if $(HINTS),--hints) $(CHAPTERS)
+
+slides: $(ALL)  ## slides of CHAPTERS, in build/slides; they need no network
+	@$(RUN) -m tools.slides $(CHAPTERS)
+
+assignment: $(ALL)  ## CHAPTER=05: its exercises for nbgrader, in build/assignment
+	@$(RUN) -m tools.grading assignment $(CHAPTER)
+
+grade: $(ALL)  ## CHAPTER=05 FROM=folder: a table of what students handed in
+	@$(RUN) -m tools.grading grade $(CHAPTER) --from "$(FROM)"
 
 # ---------------------------------------------------------------- testing
 
 test: lint  ## lint, unit tests, every notebook cell; no network (20 minutes)
-	@echo "Unit tests and every cell of every notebook: about 20 minutes on two cores ..."
+	@echo "$(if $(ARGS),The tests you name,Unit tests and every cell of every notebook: \
+		about 20 minutes on two cores) ..."
 	@$(RUN) -m tools.files $(RUN) -m pytest -q -n $(WORKERS) $(ARGS) || { code=$$?; \
 		echo "Not passed. Of a notebook read the first failing cell: later ones often" \
 		"fail only because of it."; exit $$code; }
 
 lint: $(ALL)
 	@echo "Linting ..."
-	@$(RUN) -m ruff check -q . && $(RUN) -m ruff format -q --check .
+	@$(RUN) -m ruff check -q . && $(RUN) -m ruff format -q --check . || { echo "To mend" \
+		"what can be mended: $(BIN)/ruff check --fix . ; $(BIN)/ruff format ."; exit 1; }
 
 course: $(ALL)  ## execute every chapter: claims, seconds, memory (25 minutes)
 	@DL_COURSE_SEED=$(SEED) $(RUN) -m tools.course $(CHAPTERS)
@@ -128,6 +145,7 @@ notebooks: $(ALL)  ## make notebooks/*.ipynb from notebooks/src, execute what ch
 	@$(RUN) -m tools.notebooks $(CHAPTERS) $(ARGS)
 	@$(RUN) -m tools.readme
 	@$(RUN) -m tools.places
+	@$(RUN) -m tools.teaching
 	@echo "Made: notebooks/*.ipynb, README.md, docs/. git diff shows what changed."
 
 site: $(ALL)  ## make the pages of the course, build/site, from the stored notebooks

@@ -150,7 +150,7 @@ def claim(name, value, *, at_least=None, at_most=None, equals=None, tolerance=No
     else:
         value = float(value)
         low, high, words = _interval(at_least, at_most, equals, tolerance)
-        held = low <= value <= high  # NaN is outside
+        held = bool(low <= value <= high)  # NaN is outside
         line = f"{name} {_short(value)}, claimed {words}"
     _record(name, value, low, high, held)
     line = f"{'✓' if held else '✗'} {line}"
@@ -200,7 +200,7 @@ def _record(name, value, low, high, held):
     path = os.environ.get("DL_COURSE_CLAIMS")
     if not path:
         return
-    bounds = [b if b is not None and math.isfinite(b) else None for b in (low, high)]
+    bounds = [None if b is None or math.isinf(b) else float(b) for b in (low, high)]
     number = value if isinstance(value, bool) or math.isfinite(value) else str(value)
     row = {"name": name, "value": number, "at_least": bounds[0], "at_most": bounds[1]}
     with open(path, "a", encoding="utf-8") as file:
@@ -251,13 +251,18 @@ def check(key, answer, *, seed=None, solution=False):
         seed: draws the inputs of an earlier verdict again; by default they are fresh.
         solution: whether `answer` is the course's own, so that the verdict says so.
 
-    A wrong answer is no error: it prints a hint and returns. Raises ValueError for an
-    unknown key or a seed that is no integer ≥ 0.
+    A wrong answer is no error: it prints a hint and returns. A right one of yours is
+    remembered where `make lab` asks for it. Raises ValueError for an unknown key or a seed
+    that is no integer ≥ 0.
     """
     from dl_course import exercises
+    from dl_course.exercises import solved
 
     whose = ", our solution" if solution else ""
-    print(f"Exercise {key}{whose}: {exercises.verdict(key, answer, seed)}")
+    verdict = exercises.verdict(key, answer, seed)
+    print(f"Exercise {key}{whose}: {verdict}")
+    if verdict == exercises.CORRECT and not solution:
+        solved.remember(key)
 
 
 # ---------------------------------------------------------------- sources and progress

@@ -74,6 +74,9 @@ def reconstruction_loss(x, logits):
     return -log_bernoulli(x, logits)
 
 
+XLA = keras.backend.backend() == "jax"  # to TensorFlow it saves less here than it costs
+
+
 def train(
     model,
     x,
@@ -94,7 +97,7 @@ def train(
     schedule = cosine_decay(
         learning_rate, steps, warmup_steps=warm_up, start=learning_rate / 10
     )
-    model.compile(keras.optimizers.Adam(schedule), loss)
+    model.compile(keras.optimizers.Adam(schedule), loss, jit_compile=XLA)
     x = ops.convert_to_tensor(x, "float32")  # once: `fit` would copy each NumPy batch
     options = {"batch_size": batch_size, "epochs": epochs, "verbose": 0}
     return model.fit(x, x, callbacks=[*callbacks], **options)

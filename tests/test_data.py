@@ -81,7 +81,8 @@ def test_readme_holds_each_card_and_nothing_after():
     """After a change of manifest.toml print the cards again, as README.md says."""
     readme = (FOLDER / "README.md").read_text(encoding="utf-8")
     cards = "\n".join(map(data.card, data.names()))
-    assert readme[readme.index("\n## ") + 1 :] == cards
+    printed = readme[readme.index("\n## ") + 1 :]
+    assert printed == cards, "print the cards again, as data/README.md says"
 
 
 def test_license_texts_are_there_and_used():
@@ -225,7 +226,7 @@ def test_a_file_without_the_right_to_read(tmp_path, monkeypatch, name):
     assert str(caught.value).startswith(f"{home / name} cannot be read: Permission denied.")
 
 
-CUTS = [lambda b: b[:2000], lambda b: b[:-1000], lambda b: b[:100] + b"\xff" + b]
+CUTS = [lambda b: b[:2000], lambda b: b[:-20], lambda b: b[:100] + b"\xff" + b]
 CUTS += [lambda b: b[: b.index(b"\n[co2]")]]  # still TOML
 
 

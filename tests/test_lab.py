@@ -17,7 +17,7 @@ import nbformat
 import pytest
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
 
-from tools import environment, files, lab, notebooks
+from tools import environment, files, lab, notebooks, start
 
 BROWSER = next(
     filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None
@@ -356,7 +356,7 @@ def running_lab(tmp_path):
 
 def wait_for_url(log, server, seconds=60):
     """The URL that the lab prints, once it answers there."""
-    pattern = r"http://(?:localhost|127\.0\.0\.1):\d+/lab\?token=\w+"
+    pattern = r"http://(?:localhost|127\.0\.0\.1):\d+/lab/tree/\w+\.ipynb\?token=\w+"
     deadline = time.monotonic() + seconds
     while time.monotonic() < deadline and server.poll() is None:
         if found := re.search(pattern, log.read_text("utf-8")):
@@ -372,7 +372,7 @@ def test_no_news_are_fetched_or_asked_for(running_lab):
     url, _ = running_lab
     name = "@jupyterlab/apputils-extension:notification"
     with urllib.request.urlopen(
-        url.replace("/lab?", f"/lab/api/settings/{name}?")
+        re.sub(r"/lab/tree/[^?]*", f"/lab/api/settings/{name}", url)
     ) as answer:
         properties = json.load(answer)["schema"]["properties"]
     assert properties["fetchNews"]["default"] == "false"
@@ -391,7 +391,7 @@ def test_a_chapter_runs_to_its_end_in_a_browser(running_lab):
         options = ["--no-sandbox", "--disable-gpu", "--disable-background-networking"]
         browser = p.chromium.launch(executable_path=BROWSER, args=options)
         page = browser.new_page()
-        page.goto(url.replace("/lab?", "/lab/tree/chapter.ipynb?"))
+        page.goto(url.replace(start.NAME, path.name))
         idle = page.locator(".jp-Notebook-ExecutionIndicator[data-status=idle]")
         idle.first.wait_for(timeout=60_000)
         deadline = time.monotonic() + 240

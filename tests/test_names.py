@@ -11,7 +11,7 @@ import pytest
 from tools import notebooks
 
 ROOT = notebooks.ROOT
-BINARY = {".xz", ".npz", ".webp", ".png"}
+BINARY = {".xz", ".npz", ".webp", ".png", ".woff"}
 OWNED = notebooks.manifest()[0].get("repository", "")  # empty until somebody publishes
 FOREIGN = "dl-" + "course"  # a package of another course on PyPI
 # What runs code of a repository in a reader's session: to install from, or to open there.

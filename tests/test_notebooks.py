@@ -25,7 +25,9 @@ def is_moved(chapter):
 
 
 def stored(chapter):
-    return nbformat.read(PATHS[chapter["number"]], as_version=4)
+    path = PATHS[chapter["number"]]
+    assert path.exists(), f"run `make notebooks CHAPTERS={chapter['number']}`"
+    return nbformat.read(path, as_version=4)
 
 
 def code(chapter, without=("setup", "solution")):
@@ -56,8 +58,10 @@ def prose(chapter):
 def test_notebook_is_what_its_source_makes(chapter):
     notebook, made = stored(chapter), notebooks.build(chapter)
     nbformat.validate(notebook)
-    assert notebooks.keep_outputs(made, notebook), "outputs are not those of this code"
-    assert notebook == made, "run `make notebooks`"
+    todo = f"run `make notebooks CHAPTERS={chapter['number']}`"
+    kept = notebooks.keep_outputs(made, notebook)
+    assert kept, f"the stored outputs are those of other code: {todo}"
+    assert notebook == made, f"the source or the manifest was changed: {todo}"
 
 
 @each_chapter
@@ -68,18 +72,21 @@ def test_every_code_cell_was_executed_in_order(chapter):
 
 @each_chapter
 def test_stored_outputs_are_clean(chapter):
-    path = PATHS[chapter["number"]]
-    assert path.stat().st_size <= 800_000
+    cells, path = stored(chapter).cells, PATHS[chapter["number"]]
+    assert path.stat().st_size <= 800_000, "fewer or smaller figures, less printed text"
     text = path.read_text("utf-8")
-    assert "\ufffd" not in text
+    assert "\ufffd" not in text, "a sign that is no UTF-8"
     assert " at 0x" not in text, "an object's address is another one each time"
-    assert str(notebooks.ROOT) not in text
-    assert not re.search(r'"(?:/(?:home|root|tmp|Users)/|[A-Z]:\\\\)', text)
-    for cell in stored(chapter).cells:
+    of_this_machine = (
+        rf'{re.escape(str(notebooks.ROOT))}|"/(home|root|tmp|Users)/|"[A-Z]:\\\\'
+    )
+    found = re.search(of_this_machine, text)
+    assert not found, f"a path of this machine: {text[found.start() :][:80]}"
+    for cell in cells:
         for output in cell.get("outputs", []):
             assert output.get("name") != "stderr", f"noise: {output.text}"
             if output.output_type == "error":
-                assert "raises-exception" in notebooks.tags(cell)
+                assert "raises-exception" in notebooks.tags(cell), cell.source[:80]
 
 
 def test_the_readmes_table_and_picture_are_those_of_the_course():
@@ -94,7 +101,9 @@ def test_the_readmes_table_and_picture_are_those_of_the_course():
 def test_no_notebook_without_a_source_and_none_forgotten():
     made = {path.stem for path in notebooks.NOTEBOOKS.glob("*.ipynb")}
     sources = {path.stem for path in (notebooks.NOTEBOOKS / "src").glob("*.py")}
-    assert made == sources == {notebooks.stem(chapter) for chapter in CHAPTERS}
+    manifests = {notebooks.stem(chapter) for chapter in CHAPTERS}
+    assert sources == manifests, "each NN_name.py needs its NN_name.toml, and the reverse"
+    assert made == sources, "run `make notebooks`; delete an .ipynb without a source"
 
 
 # ---------------------------------------------------------------- form
@@ -102,14 +111,15 @@ def test_no_notebook_without_a_source_and_none_forgotten():
 
 @each_chapter
 def test_cells_are_small(chapter):
-    assert max(len(lines) for lines in code(chapter)) <= 30
+    for lines in code(chapter):
+        assert len(lines) <= 30, f"{len(lines)} lines of code from {lines[0]!r} on"
 
 
 @each_chapter
 def test_chapter_has_all_its_parts_in_order(chapter):
     headings = re.findall(r"^## (.+)$", prose(chapter), flags=re.MULTILINE)
     sections = [h for h in headings if re.match(r"\d+\. ", h)]
-    assert 4 <= len(sections) <= 8
+    assert 4 <= len(sections) <= 8, f"expected 4 to 8 sections `## 1. ...`: {sections}"
     assert [int(h.partition(".")[0]) for h in sections] == list(range(1, len(sections) + 1))
     assert all(h.endswith("?") for h in sections), "a section is headed by its question"
     mistakes = "Common mistakes" if is_moved(chapter) else "Where the tutorials go wrong"
@@ -121,7 +131,8 @@ def test_chapter_has_all_its_parts_in_order(chapter):
         "Key points",
         "References",
     ]
-    assert prose(chapter).count("**Predict.**") >= len(sections)
+    asked = prose(chapter).count("**Predict.**")
+    assert asked >= len(sections), f"{asked} times **Predict.** in {len(sections)} sections"
 
 
 # ------------------------------------------- form of the second edition's chapters
@@ -130,7 +141,7 @@ def test_chapter_has_all_its_parts_in_order(chapter):
 @each_moved
 def test_nothing_is_shown_from_elsewhere(chapter):
     source = notebooks.source_path(chapter).read_text("utf-8")
-    assert "reveal(" not in source
+    assert "reveal(" not in source, "show the code itself, in a cell"
     assert not re.search(r"\bE\d{3}\b", prose(chapter)), "numbers of errata are cell tags"
 
 
@@ -176,7 +187,7 @@ def test_claims_stand_in_folded_cells(chapter):
 def test_there_are_concept_diagrams(chapter):
     cells = notebooks.build(chapter).cells
     diagrams = [c for c in cells if "diagram" in notebooks.tags(c)]
-    assert len(diagrams) >= 2
+    assert len(diagrams) >= 2, f"{len(diagrams)} of at least 2 cells are tagged `diagram`"
     assert all("figure" in notebooks.tags(cell) for cell in diagrams), "fold them"
 
 
@@ -190,21 +201,25 @@ def test_diagrams_are_legible(chapter):
 @each_moved
 def test_terms_are_marked_where_they_are_introduced(chapter):
     text = prose(chapter)
-    assert chapter["terms"], "no term is introduced?"
+    assert chapter.get("terms"), "the manifest needs [terms]: those introduced here"
     for term, definition in chapter["terms"].items():
-        assert f"**{term}**".lower() in text.lower(), term
-        assert definition.endswith("."), term
+        assert f"**{term}**".lower() in text.lower(), f"no **{term}** in the text"
+        assert definition.endswith("."), f"{term}: its definition is a sentence"
 
 
 @each_moved
 def test_conclusions_are_in_the_manifest(chapter):
-    assert len(chapter["conclusions"]) >= 3
+    stated = chapter.get("conclusions", [])
+    assert len(stated) >= 3, f"{len(stated)} of at least 3 [[conclusions]]"
+    for conclusion in stated:
+        assert set(conclusion) == {"says", "claim", "without"}, conclusion
 
 
 @each_moved
 def test_cpu_budget_is_kept(chapter):
     took = stored(chapter).metadata["dl_course"]["cpu_seconds"]
-    assert took <= chapter["cpu_seconds"], f"took {took} CPU seconds"
+    advice = "make it cheaper, or raise `cpu_seconds` in the manifest"
+    assert took <= chapter["cpu_seconds"], f"took {took} CPU seconds: {advice}"
 
 
 def test_all_chapters_together_keep_the_budget():
@@ -229,13 +244,15 @@ def test_exercises_have_all_their_parts(chapter):
     cells = notebooks.build(chapter).cells
     text = prose(chapter).partition("\n## Exercises")[2].partition("\n## Key points")[0]
     keys = re.findall(r"^### Exercise (\d\d[a-z]?\.\d+):", text, flags=re.MULTILINE)
-    assert 4 <= len(keys) <= (7 if is_moved(chapter) else 6)
-    assert len(keys) >= 5 or not is_moved(chapter)
+    low, high = (5, 7) if is_moved(chapter) else (4, 6)
+    assert low <= len(keys) <= high, f"expected {low} to {high} exercises, got {keys}"
     for tag in ("exercise", "solution"):
         sources = [c.source for c in cells if tag in notebooks.tags(c)]
-        assert [re.search(r'check\("([^"]+)"', s)[1] for s in sources] == keys
+        checked = [re.findall(r'check\("([^"]+)"', source) for source in sources]
+        assert checked == [[key] for key in keys], f"cells tagged {tag}: {checked}"
     for exercise in re.split(r"^### Exercise ", text, flags=re.MULTILINE)[1:]:
-        assert re.findall(r"<summary>Hint (\d)</summary>", exercise) == ["1", "2", "3"]
+        hints = re.findall(r"<summary>Hint (\d)</summary>", exercise)
+        assert hints == ["1", "2", "3"], f"{exercise.partition(':')[0]}: hints {hints}"
 
 
 @each_chapter
@@ -245,7 +262,8 @@ def test_figures_are_shown_with_alt_text_and_caption(chapter):
         for output in cell.get("outputs", []):
             if "image/png" in output.get("data", {}):
                 assert output.metadata["image/png"].get("alt"), "use plots.show"
-                assert after is not None and after.cell_type == "markdown"
+                captioned = after is not None and after.cell_type == "markdown"
+                assert captioned, f"no caption in a Markdown cell after {cell.source[:80]}"
         assert "plt.show(" not in cell.source
 
 
@@ -253,8 +271,9 @@ def test_figures_are_shown_with_alt_text_and_caption(chapter):
 def test_markdown_is_portable(chapter):
     text = prose(chapter)
     assert not re.search(r"^:::|\{[a-z:]+\}`|^\(.+\)=$", text, flags=re.MULTILINE)  # MyST
-    assert text.count("<details>") == text.count("</details>") == text.count("<summary>")
-    assert text.replace("\\$", "").count("$") % 2 == 0
+    folds = [text.count(tag) for tag in ("<details>", "</details>", "<summary>")]
+    assert len(set(folds)) == 1, f"<details>, </details>, <summary>: {folds} times"
+    assert text.replace("\\$", "").count("$") % 2 == 0, "a $ is open: write \\$ for money"
 
 
 @each_chapter
@@ -309,12 +328,14 @@ def test_no_chapter_uses_a_later_chapters_module():
     for i, chapter in enumerate(CHAPTERS):
         source = "\n".join("\n".join(lines) for lines in code(chapter))
         for later in modules[i + 1 :]:
-            assert not re.search(rf"dl_course(\.| import .*\b){later}\b", source)
+            used = re.search(rf"dl_course(\.| import .*\b){later}\b", source)
+            assert not used, f"chapter {chapter['number']} imports {later}, a later one's"
 
 
 def test_references_are_used_and_complete():
     used = {key for chapter in CHAPTERS for key in chapter["references"]}
-    assert used == set(REFERENCES)
+    unused = sorted(set(REFERENCES) - used)
+    assert not unused, f"no chapter refers to these of references.toml: {unused}"
     for key, reference in REFERENCES.items():
         assert re.search(r"\(\d{4}", reference["text"]), key
         assert reference["url"].startswith("https://"), key

@@ -143,6 +143,51 @@ def test_handouts_have_no_solutions(small_course):
     assert "answer" not in "".join(cell.source for cell in handout.cells)
 
 
+HINTED = """
+
+# %% [markdown]
+# <details><summary>Hint 1</summary>
+#
+# A first hint.
+#
+# </details>
+# <details><summary>Hint 2</summary>
+#
+# Another.
+#
+# </details>
+
+# %% [markdown]
+# Text. <details><summary>Answer</summary>stays</details>
+"""
+
+
+def test_handouts_keep_hints_on_request_only(small_course):
+    chapter, source = small_course
+    source.write_text(SMALL + HINTED, "utf-8")
+    texts = {
+        hints: "".join(c.source for c in notebooks.build(chapter, True, hints=hints).cells)
+        for hints in (True, False)
+    }
+    assert "A first hint." in texts[True] and "Another." in texts[True]
+    assert "hint" not in texts[False].lower().replace("handout", "")
+    assert "stays" in texts[True] and "stays" in texts[False]
+    assert all(c.source for c in notebooks.build(chapter, True, hints=False).cells)
+
+
+def test_handouts_say_how_to_get_the_package(small_course):
+    chapter, _ = small_course
+    first = notebooks.build(chapter, handout=True).cells[0].source
+    assert "Get the course's folder, put this file into" in first
+    assert "://" not in first and "To run this handout" not in (
+        notebooks.build(chapter).cells[0].source
+    )
+    publish.publish("owner/name", "v2.0.0")
+    first = notebooks.build(chapter, handout=True).cells[0].source
+    assert "folder from <https://github.com/owner/name/tree/v2.0.0>, put" in first
+    assert "On Colab the next cell gets it." in first
+
+
 def test_execute_reports_costs_and_hides_this_machines_paths(small_course):
     cell = new_code_cell("1 / 0", metadata={"tags": ["raises-exception"]})
     work = (
@@ -195,7 +240,9 @@ def run_set_up(source, monkeypatch, *, colab, package):
 
 @pytest.mark.parametrize("colab", [False, True])
 def test_unpublished_nothing_is_installed_from_anywhere(monkeypatch, colab):
-    assert notebooks.manifest()[0]["repository"] == "", "published: see CONTRIBUTING.md"
+    course, *rest = notebooks.manifest()
+    unpublished = {**course, "repository": "", "tag": ""}
+    monkeypatch.setattr(notebooks, "manifest", lambda: (unpublished, *rest))
     for chapter in notebooks.manifest()[1]:
         source = notebooks.set_up(chapter)
         assert "pip" not in source and "://" not in source and "git+" not in source
@@ -245,6 +292,13 @@ def test_publish_says_what_is_wrong(small_course, repository, tag, message):
     with pytest.raises(SystemExit, match=message):
         publish.publish(repository, tag)
     assert (notebooks.NOTEBOOKS / "course.toml").read_text("utf-8") == before
+
+
+def test_packages_that_colab_lacks_are_pinned_as_for_everybody():
+    pins = (notebooks.ROOT / "requirements.txt").read_text("utf-8").splitlines()
+    for chapter in notebooks.manifest()[1]:
+        for package in chapter.get("packages", []):
+            assert package in pins, f"chapter {chapter['number']}: {package}"
 
 
 def test_the_package_knows_that_it_is_the_course():

@@ -96,9 +96,7 @@ def test_bernoulli_survives_huge_logits():
 
 
 def test_what_would_broadcast_without_a_word_is_an_error():
-    with pytest.raises(
-        ValueError, match="^logits: expected the shape of x"
-    ):
+    with pytest.raises(ValueError, match=r"^logits: expected the shape of x"):
         vae.log_bernoulli(np.zeros((2, 28, 28)), np.zeros((2, 28, 28, 1)))
 
 

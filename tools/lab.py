@@ -9,12 +9,18 @@ is laid beside it. One that you only opened or ran is replaced.
 import argparse
 import hashlib
 import json
+import logging
 import os
 import sys
 import tempfile
 from collections import Counter
 from pathlib import Path
 
+import nbformat
+from nbformat.sign import NotebookNotary
+
+from dl_course.exercises import solved
+from tools import start
 from tools.environment import use_course_keras
 from tools.files import forgive_stdout, make_folder, read_json, reason, write_atomically
 
@@ -204,6 +210,20 @@ def can_write(folder):
         return False
 
 
+def prepare_kernels(work):
+    """Let kernels import this course, whatever is installed, and note what is solved."""
+    os.environ["DL_COURSE_SOLVED"] = str(work / solved.NAME)
+    before = os.environ.get("PYTHONPATH")
+    os.environ["PYTHONPATH"] = os.pathsep.join([str(ROOT), *([before] if before else [])])
+
+
+def trust(paths):
+    """Tell Jupyter that these notebooks come from the course: it warns of others."""
+    notary = NotebookNotary(log=logging.getLogger("notary"))
+    for path in paths:
+        notary.sign(nbformat.read(path, as_version=4))
+
+
 def has_screen():
     """Whether a browser can be opened here."""
     if sys.platform in ("darwin", "win32"):
@@ -217,18 +237,28 @@ def main():
     parser.add_argument("--port", type=int, default=8888, help="the next free one is used")
     parser.add_argument("--no-browser", action="store_true", help="only print the URL")
     parser.add_argument("--work", type=Path, default=WORK, help="folder of your copies")
+    parser.add_argument(
+        "--copy-only", action="store_true", help="copies and start page, no JupyterLab"
+    )
     options, jupyter_options = parser.parse_known_args()
     work = options.work.expanduser().resolve()
     try:
-        report(copy_notebooks(NOTEBOOKS, work), work)
+        done = copy_notebooks(NOTEBOOKS, work)
     except SystemExit as error:
         raise SystemExit(
             f"{error} Or name another: make lab ARGS='--work FOLDER'"
         ) from None
+    report(done, work)
     backend = "jax" if os.environ.get("KERAS_BACKEND") == "jax" else "tensorflow"
     use_course_keras(work / ".home", backend)
     find_homes(work)
+    prepare_kernels(work)
+    ours = [work / name for name, what in done.items() if what in ("new", "updated")]
+    trust([*ours, start.write_page(work)])
+    if options.copy_only:
+        return
     arguments = [f"--notebook-dir={work}", f"--port={options.port}"]
+    arguments += [f"--LabApp.default_url=/lab/tree/{start.NAME}"]
     arguments += [f"--LabApp.app_settings_dir={SETTINGS}"]
     arguments += ["--ServerApp.log_level=WARN", "--LabApp.log_level=WARN", *jupyter_options]
     if options.no_browser or not has_screen():

@@ -3,6 +3,7 @@
     python -m tools.notebooks             write all, execute those whose code changed
     python -m tools.notebooks 05 --all    write and execute chapter 05 in any case
     python -m tools.notebooks --handout   copies without solutions, in build/handout
+                                          (with --hints also with the hints)
 
 A notebook is: generated first cells, the source's cells, generated last cells. Stored
 outputs stay as long as the code that made them does.
@@ -22,7 +23,6 @@ import tomllib
 from importlib import metadata
 from pathlib import Path
 
-import jupytext
 import nbformat
 from nbclient import NotebookClient
 from nbclient.exceptions import CellExecutionError, CellTimeoutError, DeadKernelError
@@ -37,6 +37,10 @@ NOTEBOOKS = ROOT / "notebooks"
 PACKAGE = ROOT / "dl_course"
 MADE = "Made from notebooks/src/"  # in the first line of a module that a chapter makes
 ANSI = re.compile(r"\x1b\[[0-9;]*m")
+NEEDED = {  # keys of every chapter's manifest
+    *("title", "question", "promise", "objectives", "prerequisites", "data", "minutes"),
+    *("cpu_seconds", "module", "key_points", "references"),
+}
 
 
 # ---------------------------------------------------------------- the manifest
@@ -46,16 +50,30 @@ def manifest():
     """(course, chapters, references): what the TOML files of notebooks/ say.
 
     A chapter is the content of src/NN_name.toml, with `number` and `name` from the file's
-    name; chapters are in the order of their numbers.
+    name; chapters are in the order of their numbers. Raises SystemExit with one sentence
+    if a file is no TOML, or a chapter lacks a key or names an unknown reference.
     """
-    course = tomllib.loads((NOTEBOOKS / "course.toml").read_text("utf-8"))
-    references = tomllib.loads((NOTEBOOKS / "references.toml").read_text("utf-8"))
+    course = read_toml(NOTEBOOKS / "course.toml")
+    references = read_toml(NOTEBOOKS / "references.toml")
     chapters = []
     for path in sorted((NOTEBOOKS / "src").glob("[0-9]*.toml")):
         number, _, name = path.stem.partition("_")
-        content = tomllib.loads(path.read_text("utf-8"))
+        content = read_toml(path)
+        if lacking := NEEDED - set(content):
+            raise SystemExit(f"{path.name}: these keys are missing: {sorted(lacking)}")
+        for key in content["references"]:
+            if key not in references:
+                raise SystemExit(f"{path.name}: {key!r} is not in references.toml")
         chapters.append({"number": number, "name": name, **content})
     return course, chapters, references
+
+
+def read_toml(path):
+    """The content of a TOML file; SystemExit with file and line if it is none."""
+    try:
+        return tomllib.loads(path.read_text("utf-8"))
+    except tomllib.TOMLDecodeError as error:
+        raise SystemExit(f"{path.name}: {error}") from None
 
 
 def stem(chapter):
@@ -103,6 +121,12 @@ from dl_course.lesson import check, claim, progress, progress_bar, report, revea
 
 seed(0)
 plots.use_style()"""
+HINT = re.compile(r"<details><summary>Hint.*?</details>", re.DOTALL)
+HANDOUT = """\
+
+
+**To run this handout** you need the course's package. Get the course's folder{where}, \
+put this file into its folder `work`, and run `make lab` there.{colab}"""
 GET = "It comes with the course: get its folder, and open this notebook with `make lab`."
 FOLDED = {  # tag of a cell: the title that stands in place of its code
     "setup": "Set-up",
@@ -112,16 +136,19 @@ FOLDED = {  # tag of a cell: the title that stands in place of its code
 }
 
 
-def build(chapter, handout=False, source=None):
+def build(chapter, handout=False, source=None, hints=True):
     """The notebook of a chapter, without outputs; for a handout without solutions.
 
-    `source`: the text of the chapter's .py, if not the one that is stored.
+    `source`: the text of the chapter's .py, if not the one that is stored. `hints`:
+    whether a handout keeps the folded hints.
     """
+    import jupytext  # not among what a learner's commands need
+
     source = source_path(chapter).read_text("utf-8") if source is None else source
     middle = jupytext.reads(source, fmt="py:percent").cells
     cells = [*first_cells(chapter), *middle, *last_cells(chapter)]
     if handout:
-        cells = [cell for cell in cells if "solution" not in tags(cell)]
+        cells = for_handout(cells, hints)
     notebook = new_notebook(cells=[finish(cell) for cell in cells])
     seen = {}
     for cell in notebook.cells:  # an id depends on the text alone: quiet diffs
@@ -138,6 +165,21 @@ def build(chapter, handout=False, source=None):
         "colab": {"toc_visible": True},
     }
     return notebook
+
+
+def for_handout(cells, hints):
+    """The cells without solutions; the first says how to get the course's package."""
+    cells = [cell for cell in cells if "solution" not in tags(cell)]
+    course = manifest()[0]
+    address = "<https://github.com/{repository}/tree/{tag}>".format(**course)
+    cells[0].source += HANDOUT.format(
+        where=f" from {address}" if course["repository"] else "",
+        colab=" On Colab the next cell gets it." if course["repository"] else "",
+    )
+    if not hints:
+        for cell in cells:
+            cell.source = HINT.sub("", cell.source).strip()
+    return [cell for cell in cells if cell.source]
 
 
 def finish(cell):
@@ -216,7 +258,7 @@ def last_cells(chapter):
         f"- {references[key]['text']} <{references[key]['url']}>"
         for key in chapter["references"]
     )
-    later = chapters[chapters.index(chapter) + 1 :]
+    later = [c for c in chapters if c["number"] > chapter["number"]]
     end = (
         f"Next: [{later[0]['number']} {later[0]['title']}]({stem(later[0])}.ipynb): "
         f"{later[0]['question'][0].lower()}{later[0]['question'][1:]}"
@@ -431,6 +473,7 @@ def main():
     parser.add_argument("chapters", nargs="*", help="numbers such as 05; all if none")
     parser.add_argument("--all", action="store_true", help="execute unchanged ones too")
     parser.add_argument("--handout", action="store_true", help="without solutions")
+    parser.add_argument("--hints", action="store_true", help="handouts keep the hints")
     options = parser.parse_args()
     forgive_stdout()
     if os.environ.get("DL_COURSE_SEED", "0") != "0":
@@ -439,7 +482,8 @@ def main():
         for chapter in chapters_named(options.chapters):
             path = ROOT / "build" / "handout" / f"{stem(chapter)}.ipynb"
             path.parent.mkdir(parents=True, exist_ok=True)
-            write_atomically(path, nbformat.writes(build(chapter, handout=True)) + "\n")
+            notebook = build(chapter, handout=True, hints=options.hints)
+            write_atomically(path, nbformat.writes(notebook) + "\n")
             print(path.relative_to(ROOT))
         return
     with lock():

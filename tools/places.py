@@ -55,14 +55,20 @@ DO_NOT_EDIT = (
 ERRATA = """\
 # Errata: what five tutorials say, and what is so
 
-We ran and read five widely copied tutorials on deep learning, line by line. Many copies
-of them exist, in Chinese, so they have numbers here and not names: what counts is the
-mistake. Each entry begins with a few words of the tutorial, by which its reader finds the
-place. It says what the tutorial says or does, in our words, what is wrong with it, what is
-right, and where in this course you find it: **shown** means made again in a few lines of
-code, run, and mended; **tabled** means a row in a table of the chapter; **told** means
-that the chapter teaches what is right. What can be run or computed is proved by a test of
-this course, in `tests/errata`; for the rest a source is named.
+We read five tutorials on deep learning line by line, and ran their programs. They are in
+Chinese, and so many copies of them exist that they have numbers here and not names: what
+counts is the mistake. You need not have seen them.
+
+Each entry begins with a few words or signs of the tutorial, by which whoever has it finds
+the place. Then it says, in our words, what the tutorial says or does; what is wrong with
+that; what is right; and where in this course you find it. There, **shown** means made
+again in a few lines of code, run, and mended; **tabled** means a row in a table of the
+chapter; **told** means that the chapter teaches what is right. What can be run or computed
+is proved by a test of this course, in `tests/errata`; for the rest a source is named.
+
+The entries come in the order of the chapters. Within a chapter, what teaches most comes
+first, and references that are cited wrongly come last. The numbers are older than this
+order, and some are no longer used: the end of the page says why.
 """
 NO_MISTAKES = """\
 ## Right, though it may look wrong
@@ -72,8 +78,8 @@ So that nobody mends it:
 DROPPED = """\
 ## Numbers that are no longer used
 
-These entries were on the list once, and should not have been; or they are now a part of
-another one.
+These entries were on the list once, and are no mistakes; or they are now a part of
+another entry.
 """
 COVERAGE = """\
 # Coverage: where each topic is taught

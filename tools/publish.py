@@ -39,7 +39,8 @@ def main():
     if not options.nowhere and not options.repository:
         raise SystemExit("usage: make publish REPO=owner/name TAG=v2.0.0")
     publish(options.repository, options.tag)
-    print("notebooks/course.toml: written. `make notebooks` brings it into the notebooks.")
+    where = f"{options.repository} at {options.tag}" if options.repository else "nowhere"
+    print(f"notebooks/course.toml: the course is published {where}. Now `make notebooks`.")
 
 
 if __name__ == "__main__":

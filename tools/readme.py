@@ -4,12 +4,10 @@ python -m tools.readme
 """
 
 import re
+import sys
 
-import nbformat
-
-from tools import picture
 from tools.files import write_atomically
-from tools.notebooks import NOTEBOOKS, ROOT, colab_link, manifest, stem
+from tools.notebooks import NOTEBOOKS, ROOT, colab_link, manifest, read_stored, stem
 
 README = ROOT / "README.md"
 
@@ -47,8 +45,8 @@ def table():
 
 
 def line_of(c, whole):
-    notebook = nbformat.read(NOTEBOOKS / f"{stem(c)}.ipynb", as_version=4)
-    claims = notebook.metadata.get("dl_course", {}).get("claims", "")
+    stored = read_stored(NOTEBOOKS / f"{stem(c)}.ipynb")  # None: not executed so far
+    claims = stored.metadata.get("dl_course", {}).get("claims", "") if stored else ""
     number = f"**{c['number']}**" if whole else c["number"]
     title = f"[{c['title']}](notebooks/{stem(c)}.ipynb)"
     title = f"**{title}**" if whole else f"↳ {title}"
@@ -78,6 +76,8 @@ def with_table(readme):
 
 
 def main():
+    from tools import picture  # loads matplotlib: `make lab` needs only groups()
+
     text = README.read_text("utf-8")
     write_atomically(README, picture.with_picture(with_table(text)))
     picture.write()
@@ -85,4 +85,7 @@ def main():
 
 
 if __name__ == "__main__":
-    main()
+    try:
+        main()
+    except ValueError as error:  # a figure of the picture is gone: it says which
+        sys.exit(str(error))

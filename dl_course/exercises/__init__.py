@@ -23,6 +23,7 @@ import warnings
 import numpy as np
 
 TIME_LIMIT = 20.0  # seconds for one verdict, where a right answer takes less than one
+CORRECT = "correct."  # the verdict on a right answer
 SEEDS = 10_000  # seeds are drawn below this number: short enough to type
 
 
@@ -69,7 +70,7 @@ def verdict(key, answer, seed=None):
     except Exception as error:  # an answer so odd that the check stumbled over it
         mistake = f"It could not be checked: {type(error).__name__}: {error}"
     else:
-        return "correct."
+        return CORRECT
     if rng.bit_generator.state != untouched:
         mistake += (
             f'\nInputs drawn with seed {seed}: check("{key}", answer, seed={seed}) draws '

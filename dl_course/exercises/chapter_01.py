@@ -320,7 +320,7 @@ def check_deeper(answer, rng):
             "The line: that is its error on the days it learned from.": error(FEW, FEW),
             "The line: that is the mean squared error, without the root.": error(FEW) ** 2,
         },
-        "The line: fit it on today[few_days], tomorrow[few_days], and test from 1095 on.",
+        "The line: fit it on TODAY[FEW_DAYS], TOMORROW[FEW_DAYS], and test from 1095 on.",
         tolerance=1e-4,
     )
     expect(

@@ -766,13 +766,12 @@ plots.show(figure, alt="Six sevens turned a little, six turned in all directions
 # |E173|one index for image and kernel|it leaves the kernel, or all outputs are equal|section 2|
 # |E190|a kernel is a small matrix|it has four axes|section 4|
 # |E174|the stride is the size of the window|two settings|section 5|
-# |E191|pooling samples|it takes a maximum or a mean; places are lost|section 5|
+# |E191|pooling keeps what is important|it keeps what is largest; places are lost|section 5|
 # |E016|divides by 255 in float64|twice the memory for nothing|`float32`|
 # |E018|no validation, no test|over-fitting stays unseen|section 7|
 # |E142|builds, compiles, stops|untrained, it guesses|section 7|
 # |E044|audio is 2-D or 3-D|the wave is 1-D, its spectrogram 2-D|`Conv1D`|
 # |E189|CNNs are for images and video|text too (Kim, 2014)|`Conv1D`|
-# |E058|five blocks in order|stop at the second|run all, afresh|
 # |E060|`np.mean`|NumPy was never imported|run all, afresh|
 # |E099, E117|"Going deeper", twice|two papers mixed|Szegedy et al. (2015)|
 # |E100, E118|VGG, at two venues|neither|Simonyan & Zisserman (2015)|

@@ -691,7 +691,7 @@ claim("... augmented, less by", old[0][0] - old[1][0], at_least=0.05)
 #
 # |Row|Said|In fact|Right|
 # |-|-|-|-|
-# |E058, E060|five blocks in order|stop at the second|run all, afresh|
+# |E059, E060, E065|five blocks in order|stop at the second|run all, afresh|
 # |E059, E062|`ImageDataGenerator`|not in Keras 3; it needed SciPy|layers|
 # |E067|`input_shape=`|a warning|`keras.Input`|
 # |E044|audio is 2-D or 3-D|the wave is 1-D|section 8|

@@ -230,6 +230,11 @@ def reconstruction_loss(x, logits):
 
 
 # %% tags=["export"]
+XLA = (
+    keras.backend.backend() == "jax"
+)  # to TensorFlow it saves less here than it costs
+
+
 def train(
     model,
     x,
@@ -250,7 +255,7 @@ def train(
     schedule = cosine_decay(
         learning_rate, steps, warmup_steps=warm_up, start=learning_rate / 10
     )
-    model.compile(keras.optimizers.Adam(schedule), loss)
+    model.compile(keras.optimizers.Adam(schedule), loss, jit_compile=XLA)
     x = ops.convert_to_tensor(
         x, "float32"
     )  # once: `fit` would copy each NumPy batch
@@ -434,10 +439,10 @@ claim("unevenness, PCA / autoencoder", ratio, at_most=0.75)
 
 # %% tags=["figure"]
 def scatter(clouds):
-    """A figure of {name: codes (n, 2)}: the first 1000, colored by digit."""
+    """A figure of {name: codes (n, 2)}: the first 700, colored by digit."""
     figure, axes = plt.subplots(1, len(clouds), figsize=(2.9 * len(clouds), 2.9))
     for axis, (name, z) in zip(axes, clouds.items(), strict=True):
-        axis.scatter(*z[:1000].T, s=3, c=y_train[:1000], cmap="tab10")
+        axis.scatter(*z[:700].T, s=3, c=y_train[:700], cmap="tab10")
         for digit in range(10):
             middle = np.median(z[y_train == digit], axis=0)
             axis.text(*middle, digit, weight="bold", ha="center", va="center")
@@ -449,7 +454,7 @@ alt = "PCA's codes form one cloud, the autoencoder's form rays with gaps between
 plots.show(scatter(white), alt=alt)
 
 # %% [markdown]
-# *Whitened codes of 1000 digits; a number stands in the middle of its class.* PCA's
+# *Whitened codes of 700 digits; a number stands in the middle of its class.* PCA's
 # cloud is nearly round. The autoencoder pulled the classes apart into rays, and left
 # gaps between them. (Labels color the picture; no training has seen them.)
 
@@ -1063,7 +1068,7 @@ def trained(number, *, start=mean_image, scheduled=True, loss=reconstruction_los
     if scheduled:
         train(model, few, epochs=2, loss=loss)
     else:  # Keras's Adam as it comes, with a learning rate of 0.001
-        model.compile("adam", loss)
+        model.compile("adam", loss, jit_compile=XLA)
         model.fit(few, few, batch_size=250, epochs=2, verbose=0)
     return halves
 
@@ -1145,7 +1150,7 @@ alt = (
 plots.show(scatter(white), alt=alt)
 
 # %% [markdown]
-# *Codes of 1000 digits under the three methods, the first two whitened, the third as it
+# *Codes of 700 digits under the three methods, the first two whitened, the third as it
 # is.* PCA's evenness and the network's order of the classes in one picture. Here are the
 # eighteen random codes of section 2 again, now drawn by the VAE:
 
@@ -1293,7 +1298,7 @@ guess = np.concatenate(predict(encoder, binary), axis=1)
 table.set_weights([guess])
 decoder.trainable = False
 own_vae = build_vae(own_encoder, decoder, seed=seed(8))
-own_vae.compile(keras.optimizers.Adam(0.02), reconstruction_loss)
+own_vae.compile(keras.optimizers.Adam(0.02), reconstruction_loss, jit_compile=XLA)
 many = np.repeat(row, 20, axis=0), np.repeat(binary, 20, axis=0)  # 20 draws each
 _ = own_vae.fit(*many, batch_size=500, epochs=12, verbose=0)
 decoder.trainable = True

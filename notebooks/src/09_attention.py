@@ -698,7 +698,7 @@ claim("... after another", attention.masked_softmax(sure).max(), at_most=0.405)
 # |E200|compares places|it compares queries and keys|section 5|
 # |E098|four of eight authors|and a wrong initial|Vaswani et al. (2017)|
 # |E113|"Dosovitskiy & Tamkin, 2016"|not to be found|leave it out; Dosovitskiy et al. (2021) are another matter|
-# |E138|Transformer and BERT lie ahead|2017 and 2019|chapter 09b|
+# |E138|Transformer and BERT lie ahead|2017 and 2018|chapter 09b|
 
 # %% [markdown]
 # ## Exercises

@@ -370,7 +370,7 @@ claim("the filler's ten, times that", by_filler / by_rival, at_least=1.1)
 # ### The future lies behind us (E138)
 #
 # A tutorial counts Transformer and BERT among the models of the future. They are of
-# 2017 and 2019, and you have just trained both.
+# 2017 and 2018 (the paper on BERT was printed in 2019), and you have just trained both.
 
 # %% tags=["E138"]
 years = {"LSTM": 1997, "attention": 2015, "Transformer": 2017, "BERT": 2019}

@@ -137,7 +137,7 @@ def test_E044_E189_one_axis_for_each_along_which_a_kernel_slides():
         layers.Conv2D(4, 3)(wave)
 
 
-def test_E058_E060_five_blocks_stop_at_the_second():
+def test_E059_E060_E065_five_blocks_stop_at_the_second():
     blocks = [
         "x = [[0.0, 2.0]]",
         "from keras.preprocessing.image import ImageDataGenerator",
@@ -231,7 +231,7 @@ def test_E191_pooling_takes_a_maximum_and_forgets_where():
     rng = np.random.default_rng(0)
     x = rng.normal(size=(1, 6, 6, 1))
     pooled = cnn.max_pool2d(x)
-    assert not np.allclose(pooled, x[:, ::2, ::2])  # no sample of pixels
+    assert not np.allclose(pooled, x[:, ::2, ::2])  # no sample at fixed places
     within = x.reshape(1, 3, 2, 3, 2, 1)[:, :, ::-1, :, ::-1].reshape(x.shape)
     assert np.array_equal(cnn.max_pool2d(within), pooled)  # moved within its window
 
@@ -489,6 +489,9 @@ def test_E155_the_second_argument_of_a_loss_is_the_drawing():
     chain.compile(loss=lambda x, z: ops.mean((x - decoder(z)) ** 2))
     with pytest.raises(ValueError, match="Expected shape"):
         chain.evaluate(x, x, verbose=0)
+    with pytest.raises(ValueError, match="expected shape"):
+        chain(x[:, :16, :16])  # encoder and decoder in one refuse a smaller drawing
+    assert chain(chain(x)).shape == x.shape  # and draw a whole one once more, in silence
 
 
 def test_E156_a_divergence_that_is_infinite_at_zero():
