@@ -215,7 +215,7 @@ def test_conclusions_are_in_the_manifest(chapter):
         assert set(conclusion) == {"says", "claim", "without"}, conclusion
 
 
-@each_moved
+@each_chapter
 def test_cpu_budget_is_kept(chapter):
     took = stored(chapter).metadata["dl_course"]["cpu_seconds"]
     advice = "make it cheaper, or raise `cpu_seconds` in the manifest"
