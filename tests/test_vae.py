@@ -9,6 +9,7 @@ import tensorflow as tf
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from dl_course import data
 from tools.chapters import definitions
 
 vae = definitions("07")
@@ -142,6 +143,15 @@ def test_whitened_codes_have_mean_zero_and_unit_covariance():
     white = vae.whiten(codes, *vae.fit_normal(codes))
     np.testing.assert_allclose(white.mean(axis=0), 0, atol=1e-9)
     np.testing.assert_allclose(np.cov(white.T), np.eye(2), atol=1e-9)
+
+
+def test_whitened_pca_codes_are_uneven_more_by_dependence_than_by_their_columns():
+    x = data.mnist()[0][0].reshape(-1, 784)[:20_000]
+    codes = vae.apply_pca(x, *vae.fit_pca(x, 2))[0]
+    white = vae.whiten(codes, *vae.fit_normal(codes))
+    shuffled = np.stack([RNG.permutation(white[:, 0]), white[:, 1]], axis=1)
+    columns, total = vae.unevenness(shuffled), vae.unevenness(white)
+    assert total - columns > 1.5 * columns > 0
 
 
 # ---------------------------------------------------------------- a gradient through a draw

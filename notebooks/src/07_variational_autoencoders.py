@@ -1814,8 +1814,7 @@ check("07.9", fair_gradient_solution, solution=True)
 # two columns may not be normally distributed, or the columns may depend on each other,
 # although they are uncorrelated. Find a control that switches the dependence off and
 # leaves the values of each column exactly as they are. Write the experiment, and then run
-# it: `reasons(white["PCA"], unevenness)`. Which reason is the larger one for PCA, and
-# which for the autoencoder?
+# it: `reasons(white["PCA"], unevenness)`. Which reason is the larger one?
 
 
 # %% tags=["exercise"]
@@ -1857,6 +1856,13 @@ def reasons_solution(z, unevenness):
 
 
 check("07.10", reasons_solution, solution=True)
+
+# %% [markdown]
+# <details><summary>Which reason?</summary>
+#
+# For PCA the larger part is dependence: uncorrelated is not independent.
+#
+# </details>
 
 # %% [markdown]
 # ### Exercise 07.5: walk through digits
