@@ -41,12 +41,14 @@ def test_each_chapter_has_notes_of_its_own(chapter):
     for exercise in start.exercises(chapter):
         assert f"{exercise.key} {exercise.title} ({exercise.minutes} minutes)" in text
     notes = teaching.notes()["chapters"][chapter["number"]]
-    assert len(notes["wrong"]) >= 3 and len(notes["class"]) >= 2
+    assert len(notes["wrong"]) >= 3, "at least three mistakes of students"
+    assert len(notes["class"]) >= 2, "at least two exercises for the class"
     sentences = [notes["show"], *notes["class"].values(), *chain(*notes["wrong"])]
     for sentence in sentences:
         assert sentence[0].isupper() or sentence[0] == "`", sentence
         assert sentence.endswith((".", "?")), sentence
-        assert len(sentence.split()) >= 4 and "\n" not in sentence, sentence
+        assert len(sentence.split()) >= 4, f"no whole sentence: {sentence}"
+        assert "\n" not in sentence, sentence
 
 
 def test_there_are_no_notes_on_chapters_that_are_gone():

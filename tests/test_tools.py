@@ -256,9 +256,10 @@ def test_unpublished_nothing_is_installed_from_anywhere(monkeypatch, colab):
 
 def test_published_it_installs_on_colab_alone_and_at_the_tag(small_course, monkeypatch):
     chapter = {**small_course[0], "packages": ["rdflib==7.1.4"]}
-    publish.publish("owner/name", "v2.0.0")
+    name = "owner/name"
+    publish.publish(name, "v2.0.0")
     source = notebooks.set_up(chapter)
-    address = 'git+https://github.com/owner/name@v2.0.0"'
+    address = f'git+https://github.com/{name}@v2.0.0"'
     lines = run_set_up(source, monkeypatch, colab=True, package=None)
     assert len(lines) == 2 and address in lines[0] and "--no-deps" in lines[0]
     assert lines[1] == "install -q rdflib==7.1.4"
@@ -267,9 +268,8 @@ def test_published_it_installs_on_colab_alone_and_at_the_tag(small_course, monke
         run_set_up(source, monkeypatch, colab=False, package=None)
     with pytest.raises(ImportError, match="is not this course's package"):
         run_set_up(source, monkeypatch, colab=True, package="theirs")
-    link = (
-        "colab.research.google.com/github/owner/name/blob/v2.0.0/notebooks/01_small.ipynb"
-    )
+    colab = "colab.research.google.com/github"
+    link = f"{colab}/{name}/blob/v2.0.0/notebooks/01_small.ipynb"
     assert link in notebooks.colab_link(chapter)
     assert link in notebooks.first_cells(chapter)[0].source
     publish.publish("", "")
