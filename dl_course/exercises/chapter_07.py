@@ -26,8 +26,9 @@ def check_divergence(answer, rng):
              (m1, large, m2, large), (m1, small, m1, small)]  # fmt: skip
     for case in cases:
         m1, s1, m2, s2 = case = tuple(map(float, case))
+        got = numbers(call(answer, *case), "The divergence", ())
         compare(
-            call(answer, *case),
+            got,
             right(*case),
             {
                 "That is the divergence of p from q: the two are not alike.": (
@@ -38,9 +39,7 @@ def check_divergence(answer, rng):
                 ),
                 "p is ignored: that is the divergence from N(0, 1).": right(m1, s1, 0, 1),
                 "A constant is off: between equal distributions it must be 0.": (
-                    same(
-                        call(answer, *case) - right(*case), call(answer, 0.5, 1.5, 0.5, 1.5)
-                    )
+                    same(got - right(*case), call(answer, 0.5, 1.5, 0.5, 1.5))
                 ),
             },
             f"Not the divergence of N({m1:.2f}, {s1:.2f}²) from N({m2:.2f}, {s2:.2f}²).",

@@ -476,14 +476,15 @@ claim("1000 real digits / 5000 real digits", few[1000] / few[5000], at_least=2)
 #
 # ### Exercise 08b.1: a telephone number
 #
-# 5 minutes. Turn a text such as `"0451 70"` into orders for the generator: a one-hot
-# row for each digit. Leave out all that is no digit, such as spaces.
+# 5 minutes. Turn a text such as `"0451-70"` into orders for the generator: a one-hot
+# row for each digit, zeros in front included. Leave out all that is no digit: spaces,
+# hyphens, letters.
 
 
 # %% tags=["exercise"]
 def orders_of(text):  # -> (n, 10)
     """A one-hot row for each digit of the text."""
-    ...
+    raise NotImplementedError
 
 
 check("08b.1", orders_of)
@@ -509,11 +510,11 @@ check("08b.1", orders_of)
 
 
 # %% tags=["solution"]
-def orders_of(text):
+def orders_of_solution(text):
     return np.eye(10)[[int(c) for c in text if c.isdigit()]]
 
 
-check("08b.1", orders_of)
+check("08b.1", orders_of_solution, solution=True)
 
 # %% [markdown]
 # ### Exercise 08b.2: unfold
@@ -526,7 +527,7 @@ check("08b.1", orders_of)
 # %% tags=["exercise"]
 def unfold(x):  # (batch, s, s, 4) -> (batch, 2 s, 2 s)
     """Four channels become two by two pixels."""
-    ...
+    raise NotImplementedError
 
 
 check("08b.2", unfold)
@@ -554,13 +555,13 @@ check("08b.2", unfold)
 
 
 # %% tags=["solution"]
-def unfold(x):
+def unfold_solution(x):
     batch, s = x.shape[:2]
     x = x.reshape(batch, s, s, 2, 2).transpose(0, 1, 3, 2, 4)
     return x.reshape(batch, 2 * s, 2 * s)
 
 
-check("08b.2", unfold)
+check("08b.2", unfold_solution, solution=True)
 
 # %% [markdown]
 # ### Exercise 08b.3: the distance without mixtures
@@ -574,7 +575,7 @@ check("08b.2", unfold)
 # %% tags=["exercise"]
 def diagonal_distance(a, b):  # (n, d), (m, d) -> a number
     """The Fréchet distance, as if features did not vary together."""
-    ...
+    raise NotImplementedError
 
 
 check("08b.3", diagonal_distance)
@@ -600,13 +601,13 @@ check("08b.3", diagonal_distance)
 
 
 # %% tags=["solution"]
-def diagonal_distance(a, b):
+def diagonal_distance_solution(a, b):
     means = a.mean(axis=0) - b.mean(axis=0)
     deviations = a.std(axis=0, ddof=1) - b.std(axis=0, ddof=1)
     return np.sum(means**2 + deviations**2)
 
 
-check("08b.3", diagonal_distance)
+check("08b.3", diagonal_distance_solution, solution=True)
 
 # %% [markdown]
 # ### Exercise 08b.4: the network that trails behind
@@ -618,7 +619,7 @@ check("08b.3", diagonal_distance)
 # %% tags=["exercise"]
 def trail(averages, weights, decay):  # -> a list of arrays
     """The averages after one more step."""
-    ...
+    raise NotImplementedError
 
 
 check("08b.4", trail)
@@ -644,12 +645,12 @@ check("08b.4", trail)
 
 
 # %% tags=["solution"]
-def trail(averages, weights, decay):
+def trail_solution(averages, weights, decay):
     pairs = zip(averages, weights, strict=True)
     return [decay * a + (1 - decay) * w for a, w in pairs]
 
 
-check("08b.4", trail)
+check("08b.4", trail_solution, solution=True)
 
 # %% [markdown]
 # ### Exercise 08b.5: a catalog (project)
@@ -663,7 +664,7 @@ check("08b.4", trail)
 # %% tags=["exercise"]
 def choose(features, n):  # (m, d) -> n integers
     """Indices of n points, each far from all chosen before."""
-    ...
+    raise NotImplementedError
 
 
 check("08b.5", choose)
@@ -689,7 +690,7 @@ check("08b.5", choose)
 
 
 # %% tags=["solution"]
-def choose(features, n):
+def choose_solution(features, n):
     chosen, nearest = [0], np.full(len(features), np.inf)
     while len(chosen) < n:
         far = np.linalg.norm(features - features[chosen[-1]], axis=1)
@@ -698,4 +699,4 @@ def choose(features, n):
     return chosen
 
 
-check("08b.5", choose)
+check("08b.5", choose_solution, solution=True)
