@@ -138,7 +138,7 @@ def claim(name, value, *, at_least=None, at_most=None, equals=None, tolerance=No
     is tested (`DL_COURSE_STRICT=1`) a claim that fails raises ClaimError instead. If
     `DL_COURSE_CLAIMS` names a file, it gets a line of JSON: name, value, bounds, held.
 
-    Returns whether the claim held. Raises ValueError if no bound is given.
+    Raises ValueError if no bound is given.
     """
     if isinstance(value, bool) or type(value).__name__ == "bool":  # NumPy's bool too
         if (at_least, at_most, equals, tolerance) != (None,) * 4:
@@ -157,7 +157,6 @@ def claim(name, value, *, at_least=None, at_most=None, equals=None, tolerance=No
     if not held and os.environ.get("DL_COURSE_STRICT") == "1":
         raise ClaimError(line)
     _print(line)
-    return held
 
 
 def report(name, *values):
