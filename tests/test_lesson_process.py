@@ -20,6 +20,9 @@ from types import SimpleNamespace
 os.write(2, b"noise of a library\\n")
 seeds = []
 backend = SimpleNamespace(backend=lambda: "tensorflow")
+config = SimpleNamespace(
+    image_data_format=lambda: "channels_last", floatx=lambda: "float32"
+)
 utils = SimpleNamespace(set_random_seed=seeds.append)
 """
 TENSORFLOW = """

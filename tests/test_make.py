@@ -18,6 +18,7 @@ needs_make = pytest.mark.skipif(
     MAKE is None or sys.platform == "win32", reason="make and a shell of POSIX"
 )
 VERSION = f"{sys.version_info[0]}.{sys.version_info[1]}"
+OUTER = {"PYTHON", "MAKEFLAGS", "MFLAGS", "MAKELEVEL"}  # of the `make test` around this
 
 
 @pytest.fixture
@@ -30,7 +31,7 @@ def folder(tmp_path):
 
 def make(folder, *arguments, path=None):
     """(exit code, output) of make with installing switched off; PIP= switches it on."""
-    environment = {k: v for k, v in os.environ.items() if k not in ("PYTHON", "MAKEFLAGS")}
+    environment = {k: v for k, v in os.environ.items() if k not in OUTER}
     environment |= {"PATH": str(path)} if path else {}
     run = subprocess.run(
         [MAKE, "PIP=echo pip", *arguments],
