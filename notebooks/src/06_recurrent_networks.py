@@ -685,7 +685,7 @@ claim("ReLU, scaled", largest(scaled, activation=rnn.relu), at_most=2)
 # | E020 | the result is plotted | `plt` is never imported: after all training, a NameError | run a script from a fresh start |
 # | E022 | `x` has the shape (100, 10) | it works only because Keras adds an axis | `x[..., None]`: batch, time, features |
 # | E024 | inputs and forecasts in one plot | eleven lines, ten with one label, and sample numbers taken for time | one series and its forecast over time, as above |
-# | E037 | $h_t = f(x_t W + h_{t-1} U + b)$, and an LSTM in the code | the LSTM has four such products and a second state | sections 1 and 4 |
+# | E037 | $h_t = f(x_t W + h_{t-1} U + b)$, and an LSTM in the code | the LSTM has four such weighted sums and a second state | sections 1 and 4 |
 # | E083 | RNNs capture long distances | plain ones learn them badly: gradients shrink or explode with the distance | section 3 |
 # | E092 | the difference between CNN and RNN is ... not told | both share weights | over places and a fixed window; over time and the whole past, one moment after the other |
 # | E097 | "Graves, P., & Schmidhuber, Exploiting long-range dependencies" | no such paper | Hochreiter & Schmidhuber (1997) for the LSTM |
