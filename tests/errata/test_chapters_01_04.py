@@ -559,6 +559,10 @@ def test_E075_adagrad_with_the_old_sum_leaps():
         path.append(w)
     assert path[0] == pytest.approx(5 - 0.001 / np.sqrt(1e-7) * 50)
     assert round(path[0]) == round(path[-1]) == -153
+    w = path[0]
+    for _ in range(5):  # nothing is ever added
+        w, before = w - 0.001 / np.sqrt(1e-7) * parabola(w), w
+        assert abs(w) > 10 * abs(before)
     first, *_, last = opt.minimize(opt.adagrad, parabola, 5, 2000, learning_rate=0.1)[1:]
     assert 4.8 < first < 5 and abs(last) < 0.2
 
