@@ -1156,9 +1156,8 @@ report("-ELBO of the dense one after six", twice)
 # <details><summary>Answer</summary>
 #
 # At equal passes the convolutional one, by many nats. It multiplies only a little more
-# often than the dense one, and takes somewhat longer. Twice as many passes bring the dense
-# one about level: what is left of the lead is not much more than the difference between
-# two seeds.
+# often than the dense one, and takes somewhat longer. Twice as many passes take most of the
+# lead away: what is left is not much more than the difference between two seeds.
 #
 # </details>
 
@@ -1191,10 +1190,11 @@ plots.show(figure, alt=alt)
 # place anew what a stroke looks like. The convolutional one learns it once, and needs fewer
 # passes. But a pass costs it more, since a processor multiplies large dense matrices faster
 # than many small kernels. How many dense passes fit into the time of three convolutional
-# ones depends on the machine; the line above says it for yours. Whoever counts passes sees a
-# clear winner here, and whoever counts seconds a small difference at most. (With a higher
-# learning rate, where it works, some nats of the lead remain.) So say of any such
-# comparison what was held equal, passes, arithmetic or time, and for how much data.
+# ones depends on the machine; the line above says it for yours. If it is between three and
+# six, then at equal time the lead lies between the two that we have measured. (With a higher
+# learning rate, where it works, the convolutional network is some nats better still.) So say
+# of any such comparison what was held equal, passes, arithmetic or time, and for how much
+# data.
 
 # %% [markdown]
 # ## Common mistakes
