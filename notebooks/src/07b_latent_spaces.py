@@ -1156,8 +1156,9 @@ report("-ELBO of the dense one after six", twice)
 # <details><summary>Answer</summary>
 #
 # At equal passes the convolutional one, by many nats. It multiplies only a little more
-# often than the dense one, and takes somewhat longer. Twice as many passes take most of the
-# lead away: what is left is not much more than the difference between two seeds.
+# often than the dense one, and takes somewhat longer. Twice as many passes bring the dense
+# one about level: the difference that is left is not much more than that between two seeds,
+# and may have either sign.
 #
 # </details>
 
