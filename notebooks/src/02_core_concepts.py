@@ -1022,27 +1022,24 @@ claim("largest difference to Keras", np.abs(theirs - x[:, 3:]).max(), at_most=1e
 
 # %% tags=["figure", "diagram"]
 d = Diagram("""
-    a1 b1 c1 d1 s1
-    a2 b2 c2 d2 s2
-    a3 b3 c3 d3 s3
-    a4 b4 c4 d4 s4
-    .  .  .  .  mean
+    a1 b1 c1 s1 .
+    a2 b2 c2 s2 mean
+    a3 b3 c3 s3 .
 """)
-for i in range(1, 5):
-    for j, column in enumerate("abcd", 1):
+for i in range(1, 4):
+    for j, column in enumerate("abc", 1):
         if i == j:
             d.loss(**{f"{column}{i}": "judge"})
         else:
             d.data(**{f"{column}{i}": "train"})
     d.note(**{f"s{i}": f"score {i}"})
-    d.arrow(f"d{i} -> s{i}")
+    d.arrow(f"s{i} -> mean")
 d.operation(mean="mean and\nspread")
-d.arrow("s4 -> mean")
-alt = "Four rows of four boxes: in each row another fold judges, and the others train."
+alt = "Three rows of three boxes: in each row another fold judges, and the others train."
 plots.show(d.draw(), alt=alt)
 
 # %% [markdown]
-# *Cross-validation with four folds: each line is one training.* Everything that is learned
+# *Cross-validation with three folds: each line is one training.* Everything that is learned
 # from data, scaling and choosing columns included, belongs *inside* a line. What if one
 # forgets? Label the cars by tossing coins, and invent 2,000 random columns. Keep the 40
 # that go best with the label, and fit a line to them. One assistant chooses the columns
