@@ -1525,7 +1525,8 @@ plots.show(
 )
 
 # %% [markdown]
-# *Bias, variance and their sum.* A method that does badly on its own training rows has too
+# *Bias, variance and their sum.* (The bias falls in zigzags, because even knots lie better
+# for some numbers than for others.) A method that does badly on its own training rows has too
 # much bias. One that does well there, and badly elsewhere, has too much variance: it
 # **over-fits**. (With very many more parameters than rows, and weights kept small, the sum
 # can fall again. Large networks live there, and this picture is not the whole truth.)
@@ -1761,8 +1762,8 @@ def search(rng, attempts=30):
 # %% tags=["predict"]
 rng = np.random.default_rng(seed(15))
 errors = np.array(
-    [search(rng) for _ in progress(range(100), "splits")]
-)  # (100, 30, 2)
+    [search(rng) for _ in progress(range(200), "splits")]
+)  # (200, 30, 2)
 winners = errors[np.arange(200), errors[:, :, 0].argmin(axis=1)]  # (200, 2)
 too_low = winners[:, 1] - winners[:, 0]  # test minus validation
 unchosen = errors[:, 0, 1] - errors[:, 0, 0]
