@@ -956,7 +956,8 @@ def preprocess(x, statistics):
 
 
 # %% [markdown]
-# Keras has the same as a layer, `Normalization`. But how would one *notice* that test rows
+# Scaling comes before the forward pass, unless it is made a layer of the model: Keras has
+# one, `Normalization`. But how would one *notice* that test rows
 # leak into training? Spoil them on purpose, run everything again, and compare. If nothing
 # leaks, not a single number of the preparation moves.
 
