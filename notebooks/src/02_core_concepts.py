@@ -2305,7 +2305,7 @@ check("02.8", honest_encoding_solution, solution=True)
 # $\sum_i(y_i-\hat y_i)^2+\alpha\sum_jw_j^2$, all weights penalized, are
 # $(F^\top F+\alpha I)^{-1}F^\top y$ with the matrix $F$ of `hinge_features`. For
 # $\alpha=10^{-6}$, $0.01$ and $100$ measure squared bias and variance as
-# `bias_and_variance` does (30 places, noise 0.4, at least 300 training sets). Your control:
+# `bias_and_variance` does (30 places, noise 0.4, at least 1,000 training sets). Your control:
 # the sum of both must be the mean squared error from `wave`, measured directly. Hand in the
 # six numbers: three rows of (squared bias, variance).
 

@@ -101,7 +101,7 @@ RIGHT = {
         lambda inputs, s, r: np.array(2 / inputs / (1 + s**2) * (1 - r)),
     ],
     "02.8": [encoding_by_sums, lambda m, y, f: encoding_by_sums(m, y, f).tolist()],
-    "02.9": [ridge_simulated(), [list(row) for row in ridge_simulated(300, 5)]],
+    "02.9": [ridge_simulated(), [list(row) for row in ridge_simulated(1000, 5)]],
 }
 
 # ---------------------------------------------------------------- wrong
