@@ -1333,7 +1333,7 @@ report("network less line, and its standard error", disagree.mean(), error)
 # %% [markdown]
 # <details><summary>Answer</summary>
 #
-# Both are better than *always USA* by more than a tenth. American cars are mostly found, the
+# Both are better than *always USA*, by about a tenth. American cars are mostly found, the
 # others much less often; accuracy hid that. Between network and line there is no clear
 # difference: look at the last line, and at its standard error, before you announce a
 # winner.
@@ -1677,10 +1677,9 @@ for way, values in scores.items():
 # %% [markdown]
 # <details><summary>Answer</summary>
 #
-# Dropout gains most. Early stopping and the L2 penalty gain, too, and which of these two
-# gains more differs from draw to draw; early stopping also saves time. All choices were
-# made by labels of which many are wrong, and they were good choices all the same, because
-# the dice hit every rival alike.
+# Dropout and early stopping gain most, and early stopping also saves time. The L2 penalty
+# gains less. All choices were made by labels of which many are wrong, and they were good
+# choices all the same, because the dice hit every rival alike.
 #
 # </details>
 
