@@ -1,15 +1,10 @@
-"""What a network is made of, in NumPy: activations, losses, starts, layers.
+"""Core concepts. Made from notebooks/src/02_core_concepts.py: edit there."""
 
-One example a row, as in Keras: x is (batch, inputs), weights are (inputs, units), a bias
-is (units,). Results keep the dtype of x. y_true and y_pred stand in Keras's order.
-"""
-
+import keras
 import numpy as np
 
 from dl_course import common
 from dl_course.linear import sigmoid
-
-# ---------------------------------------------------------------- activations
 
 
 def softplus(z):
@@ -27,24 +22,22 @@ def softmax(z):
     return powers / powers.sum(axis=-1, keepdims=True)
 
 
-def log_sum_exp(z, axis=-1):
-    """log Σ e^z along an axis; without overflow, as for `softmax`."""
-    z = np.asarray(z)
-    top = z.max(axis=axis, keepdims=True)
-    return np.log(np.exp(z - top).sum(axis=axis)) + top.squeeze(axis)
-
-
 ACTIVATIONS = {  # name: f(z), f'(z)
     "linear": (lambda z: z, np.ones_like),
     "sigmoid": (sigmoid, lambda z: sigmoid(z) * sigmoid(-z)),
     "tanh": (np.tanh, lambda z: 1 - np.tanh(z) ** 2),
     "relu": (lambda z: np.maximum(z, 0), lambda z: np.heaviside(z, 0)),
-    "leaky_relu": (lambda z: np.maximum(z, 0.2 * z),
-                   lambda z: 0.2 + 0.8 * np.heaviside(z, 0)),
+    "leaky_relu": (
+        lambda z: np.maximum(z, 0.2 * z),
+        lambda z: 0.2 + 0.8 * np.heaviside(z, 0),
+    ),
     "softplus": (softplus, sigmoid),
-    "silu": (lambda z: z * sigmoid(z), lambda z: sigmoid(z) * (1 + z * sigmoid(-z))),
-    "softmax": (softmax, None),  # not element by element: its derivative is a matrix
-}  # fmt: skip
+    "silu": (
+        lambda z: z * sigmoid(z),
+        lambda z: sigmoid(z) * (1 + z * sigmoid(-z)),
+    ),
+    "softmax": (softmax, None),  # no function of each number alone
+}
 
 
 def activate(name, z):
@@ -61,58 +54,6 @@ def slope(name, z):
     return derivative(common.numbers(z, "z"))
 
 
-# ---------------------------------------------------------------- losses
-
-
-def binary_crossentropy(y_true, y_pred, *, from_logits=False):
-    """mean of -y log p - (1 - y) log(1 - p), with y in [0, 1].
-
-    y_pred holds probabilities p, clipped to [1e-7, 1 - 1e-7] as in Keras, or, with
-    `from_logits`, scores z with p = sigmoid(z): then the loss is softplus(z) - y z.
-    """
-    p, y = common.alike(y_pred, y_true, "y_pred", "y_true")
-    _probabilities("y_true", y)
-    if from_logits:
-        return np.mean(softplus(p) - y * p)
-    _probabilities("y_pred", p)
-    p = np.clip(p, 1e-7, 1 - 1e-7)
-    return -np.mean(y * np.log(p) + (1 - y) * np.log(1 - p))
-
-
-def categorical_crossentropy(y_true, y_pred, *, from_logits=False):
-    """mean over the rows of -Σ_k y_k log p_k, with one-hot (or soft) labels y.
-
-    y_true and y_pred are (batch, classes). y_pred holds probabilities, clipped as in
-    Keras, or, with `from_logits`, scores z: then the loss is log Σ_k e^(z_k - Σ_j y_j z_j).
-    """
-    p, y = common.alike(y_pred, y_true, "y_pred", "y_true")
-    _probabilities("y_true", y, rows=True)
-    if from_logits:
-        return np.mean(log_sum_exp(p - (y * p).sum(axis=-1, keepdims=True)))
-    _probabilities("y_pred", p, rows=True)
-    return -np.mean((y * np.log(np.clip(p, 1e-7, 1 - 1e-7))).sum(axis=-1))
-
-
-# ---------------------------------------------------------------- layers
-
-
-def initial_weights(inputs, units, scheme, rng):
-    """Weights of shape (inputs, units) to start from.
-
-    `scheme`: "zeros"; "ones"; "large", normal with deviation 1; "glorot", uniform in
-    ±√(6 / (inputs + units)); "he", uniform in ±√(6 / inputs). `rng`: a NumPy Generator.
-    """
-    shape = (inputs, units)
-    if scheme in ("zeros", "ones"):
-        return np.full(shape, float(scheme == "ones"))
-    if scheme == "large":
-        return rng.normal(size=shape)
-    if scheme not in ("glorot", "he"):
-        raise ValueError(f"scheme: expected zeros, ones, large, glorot, he; got {scheme!r}")
-    limit = np.sqrt(6 / (inputs + units if scheme == "glorot" else inputs))
-    return rng.uniform(-limit, limit, shape)
-
-
 def dense(x, weights, bias, activation="linear"):
     """A layer: a = f(x W + b).
 
@@ -125,6 +66,33 @@ def dense(x, weights, bias, activation="linear"):
         expected = "(batch, inputs), (inputs, units), (units,)"
         raise ValueError(f"x, weights, bias: expected {expected}, got {got}")
     return activate(activation, x @ weights + bias)  # (batch, units)
+
+
+def forward(x, layers):
+    """All activations [a0 = x, a1, ..., aL]: each layer takes the one before.
+
+    layers: a list of (weights, bias, name of the activation).
+    """
+    activations = [common.numbers(x, "x")]
+    for weights, bias, name in layers:
+        activations.append(dense(activations[-1], weights, bias, name))
+    return activations
+
+
+def initial_weights(inputs, units, scheme, rng):
+    """Weights of shape (inputs, units) to start from.
+
+    `scheme`: "zeros"; "ones"; "large", normal with deviation 1; "glorot", uniform in
+    ±√(6 / (inputs + units)); "he", uniform in ±√(6 / inputs). `rng`: a NumPy Generator.
+    """
+    common.one_of(scheme, "scheme", ["zeros", "ones", "large", "glorot", "he"])
+    shape = (inputs, units)
+    if scheme in ("zeros", "ones"):
+        return np.full(shape, float(scheme == "ones"))
+    if scheme == "large":
+        return rng.normal(size=shape)
+    limit = np.sqrt(6 / (inputs + units if scheme == "glorot" else inputs))
+    return rng.uniform(-limit, limit, shape)
 
 
 def initial_layers(sizes, activations, rng, *, scheme="glorot"):
@@ -141,18 +109,8 @@ def initial_layers(sizes, activations, rng, *, scheme="glorot"):
     ]
 
 
-def forward(x, layers):
-    """All activations [a0 = x, a1, ..., aL]: each layer takes the one before."""
-    activations = [common.numbers(x, "x")]
-    for weights, bias, name in layers:
-        activations.append(dense(activations[-1], weights, bias, name))
-    return activations
-
-
 def build_twin(layers):
     """The same network in Keras, with the same weights. Uncompiled."""
-    import keras
-
     model = keras.Sequential([keras.Input((len(layers[0][0]),))])
     for weights, bias, name in layers:
         model.add(keras.layers.Dense(len(bias), activation=name))
@@ -160,87 +118,151 @@ def build_twin(layers):
     return model
 
 
-# ---------------------------------------------------------------- figures
+def log_sum_exp(z, axis=-1):
+    """log Σ e^z along an axis; without overflow, as for `softmax`."""
+    z = np.asarray(z)
+    top = z.max(axis=axis, keepdims=True)
+    return np.log(np.exp(z - top).sum(axis=axis)) + top.squeeze(axis)
 
 
-def plot_activations(names=("sigmoid", "tanh", "relu", "silu")):
-    """f(z) and its slope f'(z) side by side. Returns a matplotlib Figure."""
-    import matplotlib.pyplot as plt
+def categorical_crossentropy(y_true, y_pred, *, from_logits=False):
+    """mean over the rows of -Σ_k y_k log p_k, with one-hot (or soft) labels y.
 
-    z = np.linspace(-6, 6, 601)
-    figure, axes = plt.subplots(1, 2, figsize=(7.6, 3), sharex=True)
-    for name, style in zip(names, ["-", "--", "-.", ":"], strict=True):
-        axes[0].plot(z, activate(name, z), style, label=name)
-        axes[1].plot(z, slope(name, z), style)
-    axes[0].set(ylim=(-1.3, 3), xlabel="z", title="f(z)")
-    axes[1].set(xlabel="z", title="slope f′(z)")
-    axes[0].legend(loc="upper left")
-    return figure
-
-
-def plot_losses():
-    """Cross-entropy and squared error of a true example by its score. Returns a Figure."""
-    import matplotlib.pyplot as plt
-
-    z = np.linspace(-8, 4, 200)
-    figure, axis = plt.subplots(figsize=(6, 2.9))
-    axis.plot(z, softplus(-z), label="cross-entropy")
-    axis.plot(z, (1 - sigmoid(z)) ** 2, "--", label="squared error of the probability")
-    axis.set(xlabel="score z of an example whose answer is yes", ylabel="loss")
-    axis.legend()
-    return figure
-
-
-def plot_hinges(curve, layers, widths, errors):
-    """A sum of hinges, one more at a time, beside the largest error by width.
-
-    `layers`: a hidden ReLU layer and a linear output for x in [0, 1], as in chapter 02.
-    Returns a matplotlib Figure.
+    y_true and y_pred are (batch, classes). y_pred holds probabilities, clipped as in
+    Keras, or, with `from_logits`, logits z: then the loss is log Σ_k e^(z_k - Σ_j y_j z_j).
     """
-    import matplotlib.pyplot as plt
-
-    figure, axes = plt.subplots(1, 2, figsize=(7.6, 3.1), width_ratios=[3, 2])
-    x = np.linspace(0, 1, 801)[:, None]
-    hidden, (weights, bias, _) = layers
-    knots = -hidden[1]
-    for count in range(1, len(weights) + 1):
-        first = np.where(np.arange(len(weights)) < count, weights[:, 0], 0)[:, None]
-        full = count == len(weights)
-        y = forward(x, [hidden, (first, bias, "linear")])[-1]
-        axes[0].plot(x, y, color="#D55E00", lw=2 if full else 1, alpha=1 if full else 0.3)
-    axes[0].plot(x, curve(x), "--", color="#0072B2", label="curve")
-    heights = forward(knots[:, None], layers)[-1]
-    axes[0].plot(knots, heights, "o", color="#D55E00", label="knots of the hinges")
-    axes[0].set(ylim=(-2, 2), xlabel="x", title=f"1, 2, … {len(weights)} hinges added up")
-    axes[0].legend(loc="lower left")
-    axes[1].loglog(widths, errors, "o-")
-    axes[1].set(xlabel="hinges", title="largest error")
-    return figure
+    p, y = common.alike(y_pred, y_true, "y_pred", "y_true")
+    if from_logits:
+        return np.mean(log_sum_exp(p - (y * p).sum(axis=-1, keepdims=True)))
+    if p.min() < 0 or np.abs(p.sum(axis=-1) - 1).max() > 1e-3:
+        raise ValueError("y_pred: expected rows of sum 1; logits need from_logits=True")
+    return -np.mean((y * np.log(np.clip(p, 1e-7, 1 - 1e-7))).sum(axis=-1))
 
 
-def plot_powers(powers):
-    """Mean square of the signal after each layer; `powers`: {scheme: one number a layer}.
+ORIGINS = ["USA", "Europe", "Japan"]
+MISSPELLED = {
+    **{"chevroelt": "chevrolet", "chevy": "chevrolet", "vw": "volkswagen"},
+    **{"vokswagen": "volkswagen", "maxda": "mazda", "toyouta": "toyota"},
+}
+CAR_LIMITS = {
+    **{"Miles_per_Gallon": (5, 60), "Displacement": (50, 600)},
+    **{"Horsepower": (30, 400), "Weight_in_lbs": (1200, 6500)},
+    "Acceleration": (4, 35),
+}
 
-    Zeros are drawn at 1e-12. Returns a matplotlib Figure.
+
+def clean_cars(rows):
+    """Repair the rows of data.cars(); new rows come back, the old ones stay as they are.
+
+    Makers are spelled in one way; a number that no car of the time had becomes None; rows
+    without Miles_per_Gallon go, and rows that repeat one before in all but the year.
+    Nothing is estimated from the table. Doing it twice changes nothing.
     """
-    import matplotlib.pyplot as plt
+    clean, seen = [], set()
+    for row in rows:
+        maker, *model = row["Name"].lower().split()
+        row = row | {"Name": " ".join([MISSPELLED.get(maker, maker), *model])}
+        for column, (low, high) in CAR_LIMITS.items():
+            if row[column] is not None and not low <= row[column] <= high:
+                row[column] = None
+        key = tuple(row[column] for column in sorted(row) if column != "Year")
+        if row["Miles_per_Gallon"] is not None and key not in seen:
+            seen.add(key)
+            clean.append(row)
+    return clean
 
-    figure, axis = plt.subplots(figsize=(6.4, 3.2))
-    for (scheme, power), style in zip(powers.items(), "s^vo", strict=True):
-        (line,) = axis.semilogy(np.maximum(power, 1e-12), f"{style}-", markevery=2)
-        end = (len(power) - 0.4, max(power[-1], 1e-12))
-        axis.text(*end, scheme, color=line.get_color(), va="center")
-    axis.set(xlabel="layer", ylabel="mean square of the signal", ylim=(1e-14, 1e46))
-    axis.set_xticks(range(0, 21, 5))
-    return figure
+
+def car_arrays(rows):
+    """(x, miles, origin) of n clean rows, to learn from.
+
+    x (n, 6) float with NaN where missing: cylinders, displacement, horsepower, weight,
+    acceleration, year; miles (n,) per gallon; origin (n,), an index into ORIGINS.
+    """
+    columns = ["Cylinders", "Displacement", "Horsepower", "Weight_in_lbs"]
+    columns = [*columns, "Acceleration"]
+    x = np.array([[row[column] for column in columns] for row in rows], float)
+    year = [int(row["Year"][:4]) for row in rows]
+    miles = np.array([row["Miles_per_Gallon"] for row in rows], float)
+    origin = np.array([ORIGINS.index(row["Origin"]) for row in rows])
+    return np.column_stack([x, year]), miles, origin
 
 
-# ---------------------------------------------------------------- checked arguments
+def split_groups(groups, fractions, rng):
+    """Index arrays of the parts of a split; all rows of one group go to one part.
+
+    `groups`: one name a row; `fractions`: such as (0.6, 0.2, 0.2). The split depends on
+    the names and `rng`, not on the rows' order or values.
+    """
+    if min(fractions) <= 0 or not np.isclose(sum(fractions), 1):
+        raise ValueError(f"fractions: expected parts > 0 of sum 1, got {fractions}")
+    names, group, sizes = np.unique(groups, return_inverse=True, return_counts=True)
+    order = rng.permutation(len(names))
+    filled = np.empty(len(names))  # share of all rows up to the middle of each group
+    filled[order] = (np.cumsum(sizes[order]) - sizes[order] / 2) / len(groups)
+    part = np.searchsorted(np.cumsum(fractions)[:-1], filled)[group]
+    parts = [np.flatnonzero(part == k) for k in range(len(fractions))]
+    if not all(map(len, parts)):
+        sizes = f"{[*map(len, parts)]} rows out of {len(names)} groups"
+        raise ValueError(f"groups: expected some for each part, got {sizes}")
+    return parts
 
 
-def _probabilities(name, p, rows=False):
-    p = np.asarray(p)
-    if p.min() < 0 or p.max() > 1 or (rows and np.abs(p.sum(-1) - 1).max() > 1e-3):
-        got = f"{p.min():.4g} to {p.max():.4g} (scores need from_logits=True)"
-        sums = ", rows of sum 1" * rows
-        raise ValueError(f"{name}: expected numbers in [0, 1]{sums}, got {got}")
+def fit_statistics(x):
+    """What `preprocess` needs, from training rows alone: x (rows, columns) with NaN."""
+    if np.ndim(x) != 2 or np.isnan(x).all(axis=0).any():
+        raise ValueError("x: expected (rows, columns), in each column a number")
+    median = np.nanmedian(x, axis=0)
+    filled = np.where(np.isnan(x), median, x)
+    deviation = filled.std(axis=0)
+    deviation[deviation == 0] = 1
+    return {"median": median, "mean": filled.mean(axis=0), "deviation": deviation}
+
+
+def preprocess(x, statistics):
+    """Missing values become the median, then z = (x - mean) / deviation; x stays."""
+    filled = np.where(np.isnan(x), statistics["median"], x)
+    return ((filled - statistics["mean"]) / statistics["deviation"]).astype(np.float32)
+
+
+def build_mlp(inputs, outputs, units=64, depth=2, dropout=0.0, decay=0.0):
+    """`depth` ReLU layers, each followed by dropout, and an output of logits. Uncompiled.
+
+    dropout: share of units that dropout silences; decay: λ of the L2 penalty λ Σ w².
+    """
+    model = keras.Sequential([keras.Input((inputs,))])
+    for _ in range(depth):
+        penalty = keras.regularizers.L2(decay)
+        model.add(keras.layers.Dense(units, "relu", kernel_regularizer=penalty))
+        model.add(keras.layers.Dropout(dropout))
+    model.add(keras.layers.Dense(outputs))
+    return model
+
+
+def confusion_matrix(y_true, y_pred, classes):
+    """Counts (classes, classes): row = true class, column = predicted class."""
+    y_true = common.integers(y_true, "y_true", "n", below=classes)
+    y_pred = common.integers(y_pred, "y_pred", len(y_true), below=classes)
+    matrix = np.zeros((classes, classes), int)
+    np.add.at(matrix, (y_true, y_pred), 1)
+    return matrix
+
+
+def precision_recall(matrix):
+    """(precision, recall) of each class, NaN where there is nothing to divide by.
+
+    Precision: the share of right ones among those predicted as the class (a column);
+    recall: among those that are of the class (a row).
+    """
+    matrix = np.asarray(matrix)
+    hits = np.diag(matrix)
+    with np.errstate(invalid="ignore"):
+        return hits / matrix.sum(axis=0), hits / matrix.sum(axis=1)
+
+
+def accuracy(model, x, y):
+    """The share of rows of x whose largest output is the one at their label y (n,).
+
+    model: a Keras model, or a network as a list of (weights, bias, activation).
+    """
+    outputs = forward(x, model)[-1] if isinstance(model, list) else common.predict(model, x)
+    return float(np.mean(outputs.argmax(axis=1) == common.integers(y, "y", len(x))))

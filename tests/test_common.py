@@ -20,7 +20,7 @@ def case(n=25):
 @pytest.mark.parametrize("batch_size", [1, 7, 25, 1000])
 def test_predictions_are_kerass_whatever_the_batch(batch_size):
     x, _ = case()
-    model = craft.build_mlp(6, 3, units=8, rate=0.5)
+    model = craft.build_mlp(6, 3, units=8, dropout=0.5)
     ours = common.predict(model, x, batch_size)
     assert type(ours) is np.ndarray
     np.testing.assert_allclose(ours, model.predict(x, verbose=0), atol=1e-6)

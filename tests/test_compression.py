@@ -37,7 +37,8 @@ def test_profiler_counts_a_product_twice_in_every_round_of_an_unrolled_loop():
 def test_the_profiler_sees_a_network_in_use_not_in_training():
     sizes = {"inputs": 6, "outputs": 3, "units": 8, "depth": 1}
     dropping, plain = (
-        compression.profiled_flops(craft.build_mlp(**sizes, rate=rate)) for rate in (0.5, 0)
+        compression.profiled_flops(craft.build_mlp(**sizes, dropout=rate))
+        for rate in (0.5, 0)
     )
     assert dropping == plain
 

@@ -2,47 +2,7 @@
 
 import numpy as np
 
-from dl_course.exercises import call, compare, expect, numbers, parts, same
-
-# ---------------------------------------------------------------- 02.1 log softmax
-
-
-def check_log_softmax(answer, rng):
-    for shape in ((4, 3), (3, 7), (5, 1)):
-        z = rng.normal(scale=2, size=shape)
-        right = z - np.log(np.exp(z).sum(axis=1, keepdims=True))
-        compare(
-            call(answer, z),
-            right,
-            {
-                "The sum runs over the rows: each row is one example.": (
-                    z - np.log(np.exp(z).sum(axis=0))
-                ),
-                "The sum runs over all numbers: each row has its own.": (
-                    z - np.log(np.exp(z).sum())
-                ),
-                "This is softmax: its logarithm is asked for.": np.exp(right),
-            },
-            "The values differ from log(exp(z) / sum of exp(z)), for each row.",
-        )
-        far = numbers(call(answer, z + 1e4), "The result", shape)
-        expect(
-            np.isfinite(far).all(),
-            "With scores around 10,000 it overflows: subtract each row's maximum first.",
-        )
-        # in single precision, scores around 10,000 are known to about a thousandth
-        compare(far, right, {}, "With scores around 10,000 the values are wrong.", 1e-2)
-    apart = np.array([[0.0, -1e4, 1e4], [5.0, 5.0, 5.0], [-1e4, -1e4, -1e4 + 3]])
-    z = apart[2] - apart[2].max()
-    compare(
-        call(answer, apart),
-        [[-1e4, -2e4, 0], [-np.log(3)] * 3, z - np.log(np.exp(z).sum())],
-        {},
-        "A tiny probability became 0 before its logarithm was taken: log of exp(z) is z, "
-        "so only the sum needs a logarithm.",
-        tolerance=2e-3,  # single precision again
-    )
-
+from dl_course.exercises import Wrong, call, compare, expect, numbers, parts, same
 
 # ---------------------------------------------------------------- 02.2 hinges
 
@@ -70,67 +30,6 @@ def check_hinges(answer, rng):
             "bias.": heights - heights[0],
         },
         "The curve does not go through the points.",
-    )
-
-
-# ---------------------------------------------------------------- 02.3 min-max
-
-
-def check_min_max(answer, rng):
-    for width_of_last, spread in ((0, 2), (1e-3, 2), (0, 1e-4)):
-        train = rng.normal(3, spread, (9, 3))
-        train[:, 2] = 7.0 + width_of_last * np.arange(9) / 8
-        new = rng.normal(5, 9, (5, 3))
-        check_min_max_once(answer, train, new)
-
-
-def check_min_max_once(answer, train, new):
-    result = parts(
-        call(answer, train, new),
-        2,
-        "two arrays: the scaled training rows and the scaled new rows",
-    )
-    got = [
-        numbers(part, f"The array of the {name} rows", raw.shape)
-        for part, raw, name in zip(result, (train, new), ("training", "new"), strict=True)
-    ]
-    expect(
-        np.isfinite(got[0]).all() and np.isfinite(got[1]).all(),
-        "A column that is constant in training was divided by 0: divide it by 1.",
-    )
-    both = np.concatenate([train, new])
-
-    def scaled(x, like):
-        low, width = like.min(axis=0), np.ptp(like, axis=0)
-        return (x - low) / np.where(width == 0, 1, width)
-
-    right = scaled(new, train)
-    little = "A column that varies only a little is not constant: scale it as well."
-    small = np.where(np.ptp(train, axis=0) < 1e-2, 1, np.ptp(train, axis=0))
-    compare(
-        got[0],
-        scaled(train, train),
-        {
-            "The minimum and maximum were taken over all rows: the new rows leak.": (
-                scaled(train, both)
-            ),
-            little: (train - train.min(axis=0)) / small,
-        },
-        "The training rows are not (x - min) / (max - min).",
-    )
-    compare(
-        got[1],
-        right,
-        {
-            little: (new - train.min(axis=0)) / small,
-            "The new rows were scaled with their own minimum and maximum.": (
-                scaled(new, new)
-            ),
-            "The new rows were cut off at 0 and 1: they may lie outside.": (
-                same(got[1][:, :2], np.clip(right, 0, 1)[:, :2])
-            ),
-        },
-        "The new rows are not (x - min) / (max - min) of the training rows.",
     )
 
 
@@ -201,9 +100,267 @@ def check_early_stopping(answer, rng):
         )
 
 
+# ---------------------------------------------------------------- 02.5 a pass on paper
+
+
+def check_forward_by_hand(answer, rng):
+    given = parts(answer, 4, "four numbers: a1, a2, the loss, and the learnable numbers")
+    names = "The first activation", "The second activation", "The loss", "The count"
+    a1, a2, loss, count = (
+        numbers(part, name, ()) for part, name in zip(given, names, strict=True)
+    )
+    compare(
+        a1,
+        0.0,
+        {
+            "ReLU turns the first unit's negative sum into 0.": -0.5,
+            "The first bias is missing, and ReLU, too.": -1.0,
+        },
+        "The first unit's activation is not right: sum, bias, then ReLU.",
+    )
+    compare(
+        a2,
+        3.0,
+        {"The second bias, -1, is missing.": 4.0},
+        "The second unit's activation is not right.",
+    )
+    z = np.log(2) * np.array([1, 0, -1])
+    p = np.exp(z) / np.exp(z).sum()
+    compare(
+        loss,
+        -np.log(p[1]),
+        {
+            "This is the probability: the loss is its negative logarithm.": p[1],
+            "The sign: the logarithm of a probability is negative, the loss is not.": (
+                np.log(p[1])
+            ),
+            "This is the loss of the first class.": -np.log(p[0]),
+            "This is the loss of the third class.": -np.log(p[2]),
+            "The logarithm is the natural one.": -np.log2(p[1]),
+        },
+        "The loss is not -log of the second class's softmax.",
+    )
+    compare(
+        count,
+        15,
+        {
+            "The biases are learnable, too.": 10,
+            "Each unit has one bias: there are 2 + 3 of them.": 12,
+            "The inputs have nothing to learn.": 17,
+        },
+        "The count of learnable numbers is not right: weights and biases of both layers.",
+    )
+
+
+# ---------------------------------------------------------------- 02.6 area under ROC
+
+
+def area_by_curve(labels, scores):
+    """The area by trapezoids under the curve of all thresholds: no pairs are counted."""
+    yes, no = scores[labels == 1], scores[labels == 0]
+    steps = [np.inf, *np.unique(scores)[::-1]]
+    found = np.array([np.mean(yes >= t) for t in steps])
+    false = np.array([np.mean(no >= t) for t in steps])
+    return np.sum(np.diff(false) * (found[1:] + found[:-1]) / 2)
+
+
+def check_area(answer, rng):
+    for n, share, kind in (
+        (40, 0.5, "plain"), (60, 0.2, "ties"), (30, 0.7, "negative"),
+        (2, 0.5, "plain"), (25, 0.5, "equal"), (50, 0.4, "backward"), (40, 0.3, "close"),
+    ):  # fmt: skip
+        labels = (np.arange(n) < max(1, round(share * n))).astype(int)
+        rng.shuffle(labels)
+        scores = rng.normal(size=n) + labels
+        if kind == "ties":
+            scores = np.round(2 * scores).astype(int)
+        elif kind == "negative":
+            scores = 100 * scores - 1000
+        elif kind == "equal":
+            scores = np.full(n, 0.5)
+        elif kind == "backward":
+            scores = -scores
+        elif kind == "close":
+            scores = 1e-7 * scores
+        yes, no = scores[labels == 1][:, None], scores[labels == 0]
+        right = area_by_curve(labels, scores)
+        compare(
+            call(answer, labels, scores),
+            right,
+            {
+                "An area below ½ is possible: the scores may point the other way.": (
+                    max(right, 1 - right)
+                ),
+                "A tie counts half, not nothing.": np.mean(yes > no),
+                "A tie counts half, not as a win.": np.mean(yes >= no),
+                "Yes and no are swapped.": 1 - right,
+                "This is a count: divide by the number of pairs.": right
+                * yes.size
+                * no.size,
+                "All pairs were counted: only those of a yes and a no matter.": (
+                    right * yes.size * no.size / (n * (n - 1) / 2)
+                ),
+            },
+            f"For scores of the kind '{kind}' the area is {right:.6f}.",
+            tolerance=1e-9,
+        )
+
+
+# ---------------------------------------------------------------- 02.7 a leaky start
+
+
+def check_starting_variance(answer, rng):
+    for s, r in ((0.0, 0.0), (0.3, 0.0), (0.2, 0.4), (1.0, 0.0), (0.0, 0.5), (0.5, 0.8)):
+        n = int(rng.integers(20, 900))
+        # the power after a layer with Var[w] = 1/n, of inputs of power 1: z is N(0, 1)
+        z, weight = np.polynomial.hermite_e.hermegauss(100)
+        weight = weight / weight.sum()
+        kept = np.sum(weight * np.where(z > 0, z, s * z) ** 2) / (1 - r)
+        right = 1 / (n * kept)
+        compare(
+            call(answer, n, s, r),
+            right,
+            {
+                "Dropout raises the mean square: what remains is divided by 1 - r.": (
+                    right / (1 - r)
+                ),
+                "Dropout with its division multiplies the mean square by 1/(1 - r), "
+                "not by 1/(1 - r)².": right * (1 - r),
+                "Dropout raises the power, so the variance must be smaller, not larger.": (
+                    right / (1 - r) ** 2
+                ),
+                "The negative half contributes s², not s.": (2 * (1 - r) / ((1 + s) * n)),
+                "The negative half is not lost: it contributes s².": 2 * (1 - r) / n,
+                "This is the standard deviation: its square is asked for.": np.sqrt(right),
+                "Divide by the number of inputs.": right * n,
+                "It should be 2 / (…), because half of z is positive.": right / 2,
+            },
+            f"For {n} inputs, s = {s}, r = {r} the variance is {right:.6g}.",
+            tolerance=1e-6 * right,
+        )
+
+
+# ---------------------------------------------------------------- 02.8 a leaky encoding
+
+
+def encoded(makers, y, fold, *, others=True, fallback=True, own=False):
+    """Brute force: the mean by maker over the rows that may speak for each row."""
+    result = np.empty(len(y))
+    for i in range(len(y)):
+        may = [j for j in range(len(y)) if fold[j] != fold[i]]
+        if not others:
+            may = [j for j in range(len(y)) if own or j != i]
+        same = [y[j] for j in may if makers[j] == makers[i]]
+        rest = [y[j] for j in may] if fallback else y
+        result[i] = np.mean(same) if same else np.mean(rest)
+    return result
+
+
+def check_honest_encoding(answer, rng):
+    for n, kinds, folds, words in (
+        (60, 12, 5, False),
+        (24, 30, 3, False),
+        (40, 6, 4, True),
+    ):
+        makers, fold = rng.integers(0, kinds, n), rng.permutation(np.arange(n) % folds)
+        fold = 2 * fold + 3  # folds need not be 0, 1, 2 …
+        makers = np.array([f"maker {m}" for m in makers]) if words else makers
+        y = rng.normal(size=n) + 10
+        zero = np.where(
+            [
+                np.any((makers == m) & (fold != k))
+                for m, k in zip(makers, fold, strict=True)
+            ],
+            encoded(makers, y, fold),
+            0,
+        )
+        compare(
+            call(answer, makers, y, fold),
+            encoded(makers, y, fold),
+            {
+                "This is the leaky encoding: a row's own target is in its number.": (
+                    encoded(makers, y, fold, others=False, own=True)
+                ),
+                "Only the row itself is left out: its fold's other targets still leak.": (
+                    encoded(makers, y, fold, others=False)
+                ),
+                "For a maker that no other fold has, the mean of *all* rows leaks its "
+                "fold's targets: take the other folds' mean.": (
+                    encoded(makers, y, fold, fallback=False)
+                ),
+                "A maker that no other fold has gets the mean of the other folds' rows.": (
+                    zero
+                ),
+                "These are the targets themselves.": y,
+            },
+            "A row's number is not the mean target of its maker in the other folds.",
+        )
+
+
+# ---------------------------------------------------------------- 02.9 ridge's parts
+
+
+def ridge_parts(alpha, noise=0.4):
+    """(squared bias, variance) in closed form: the fit is a matrix times the targets."""
+
+    def features(x):
+        hinges = [np.maximum(0, x - i / 27) for i in range(1, 27)]
+        return np.stack([x**0, x, *hinges], axis=1)
+
+    def truth(x):
+        return np.sin(2 * np.pi * x) + 0.5 * np.cos(5 * np.pi * x)
+
+    x, places = (np.arange(30) + 0.5) / 30, np.linspace(0.02, 0.98, 200)
+    F, F_new = features(x), features(places)
+    U, d, Vt = np.linalg.svd(F, full_matrices=False)
+    H = F_new @ (Vt.T * (d / (d**2 + alpha))) @ U.T  # (places, 30)
+    bias = np.mean((H @ truth(x) - truth(places)) ** 2)
+    return bias, noise**2 * np.mean(np.sum(H**2, axis=1))
+
+
+def check_ridge_parts(answer, rng):
+    got = numbers(answer, "The result, three rows of two numbers,", (3, 2))
+    right = np.array([ridge_parts(alpha) for alpha in (1e-6, 0.01, 100)])
+    variances = right[:, 1] / (0.4**2)
+
+    def near(expected, got=got):
+        return bool(np.all(np.abs(got - expected) <= 0.1 * expected + 1e-3))
+
+    if near(right):
+        return
+    for expected, message in (
+        (right[:, ::-1], "Bias and variance are swapped."),
+        (right[::-1], "The rows are in the order of α: 1e-6, 0.01, 100."),
+        (
+            np.column_stack([right[:, 0], np.sqrt(right[:, 1])]),
+            "Variance is the square of the deviation.",
+        ),
+        (np.column_stack([np.sqrt(right[:, 0]), right[:, 1]]), "The bias is squared."),
+        (
+            np.column_stack([right.sum(axis=1), right[:, 1]]),
+            "Your first column is the whole error: take the mean of the fits over the "
+            "training sets first, then square.",
+        ),
+        (
+            np.column_stack([right[:, 0], variances]),
+            "That is the variance for noise of the deviation 1, not 0.4.",
+        ),
+    ):
+        expect(not near(expected), message)
+    row, column = np.argwhere(np.abs(got - right) > 0.1 * right + 1e-3)[0]
+    name = ("squared bias", "variance")[column]
+    raise Wrong(
+        f"The {name} for α = {('1e-6', '0.01', '100')[row]} is not near what a long "
+        "simulation gives. Does your sum agree with the error measured directly?"
+    )
+
+
 CHECKS = {
-    "02.1": check_log_softmax,
     "02.2": check_hinges,
-    "02.3": check_min_max,
     "02.4": check_early_stopping,
+    "02.5": check_forward_by_hand,
+    "02.6": check_area,
+    "02.7": check_starting_variance,
+    "02.8": check_honest_encoding,
+    "02.9": check_ridge_parts,
 }

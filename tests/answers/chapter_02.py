@@ -1,23 +1,16 @@
 """Right and wrong answers to chapter 02's exercises."""
 
+import math
+
 import numpy as np
+from scipy import stats
 
 # ---------------------------------------------------------------- right
-
-
-def log_softmax_by_logaddexp(z):
-    return z - np.logaddexp.reduce(z, axis=-1, keepdims=True)
 
 
 def hinges_by_solving(knots, heights):
     hinges = np.maximum(0, knots[1:, None] - knots[:-1])
     return list(np.linalg.solve(hinges, heights[1:] - heights[0])), [heights[0]]
-
-
-def min_max_by_rows(train, new):
-    low, high = np.array([min(c) for c in train.T]), np.array([max(c) for c in train.T])
-    width = np.where(high > low, high - low, 1)
-    return [[(row - low) / width for row in rows] for rows in (train, new)]
 
 
 def early_stopping_by_slices(losses, patience):
@@ -26,18 +19,6 @@ def early_stopping_by_slices(losses, patience):
         if epoch - best == patience:
             return epoch, best
     return epoch, best
-
-
-def log_softmax_of_three(z):
-    """Three classes are built in."""
-    return z - np.logaddexp(np.logaddexp(z[:, 0], z[:, 1]), z[:, 2]).reshape(
-        -1, 1
-    ) * np.ones(3)
-
-
-def little_is_constant(train, new):
-    low, width = train.min(axis=0), np.ptp(train, axis=0)
-    return tuple((x - low) / np.where(width < 0.01, 1, width) for x in (train, new))
 
 
 def stopping(losses, patience, start=None, min_delta=0.0):
@@ -63,44 +44,67 @@ def best_twice_at_the_end(losses, patience):
     return (epoch, best) if epoch - best >= patience else (best, best)
 
 
+def area_by_ranks(labels, scores):
+    """Mann and Whitney's way: the ranks of the yes, less what they would be at least."""
+    yes = labels == 1
+    ranks = stats.rankdata(scores)
+    n = yes.sum()
+    return (ranks[yes].sum() - n * (n + 1) / 2) / (n * (~yes).sum())
+
+
+def encoding_by_sums(makers, y, fold, fallback=None):
+    kinds, index = np.unique(makers, return_inverse=True)
+    encoding = np.empty(len(y))
+    for k in np.unique(fold):
+        part = fold != k
+        total = np.bincount(index[part], y[part], minlength=len(kinds))
+        count = np.bincount(index[part], minlength=len(kinds))
+        other = y[part].mean() if fallback is None else fallback
+        by_kind = np.where(count > 0, total / np.maximum(count, 1), other)
+        encoding[~part] = by_kind[index[~part]]
+    return encoding
+
+
+def encoding_without_itself(makers, y, fold):
+    rows = np.arange(len(y))
+    same = [(makers == makers[i]) & (rows != i) for i in rows]
+    return np.array([y[s].mean() if s.any() else np.delete(y, i).mean()
+                     for i, s in enumerate(same)])  # fmt: skip
+
+
+def ridge_simulated(repeats=3000, number=1):
+    x, places = (np.arange(30) + 0.5) / 30, np.linspace(0.02, 0.98, 200)
+    knots = np.arange(1, 27) / 27
+    F, F_new = (np.column_stack([np.ones(len(u)), u, np.maximum(0, u[:, None] - knots)])
+                for u in (x, places))  # fmt: skip
+    wave, at = (np.sin(2 * np.pi * u) + 0.5 * np.cos(5 * np.pi * u) for u in (x, places))
+    y = wave[:, None] + np.random.default_rng(number).normal(scale=0.4, size=(30, repeats))
+    rows = []
+    for alpha in (1e-6, 0.01, 100):
+        tall = np.vstack([F, np.sqrt(alpha) * np.eye(28)])  # the penalty as more rows
+        targets = np.vstack([y, np.zeros((28, repeats))])
+        fits = F_new @ np.linalg.lstsq(tall, targets, rcond=None)[0]
+        rows.append((np.mean((fits.mean(axis=1) - at) ** 2), fits.var(axis=1).mean()))
+    return np.array(rows)
+
+
 RIGHT = {
-    "02.1": [
-        log_softmax_by_logaddexp,
-        lambda z: log_softmax_by_logaddexp(z.astype("float32")),
-    ],
     "02.2": [hinges_by_solving],
-    "02.3": [
-        min_max_by_rows,
-        lambda train, new: [np.asarray(x, "float32") for x in min_max_by_rows(train, new)],
-    ],
     "02.4": [
         early_stopping_by_slices,
         lambda losses, patience: np.array(early_stopping_by_slices(losses, patience)),
     ],
+    "02.5": [(0, 3, math.log(7 / 2), 15), [0.0, 3.0, -np.log(1 / 3.5), 15.0]],
+    "02.6": [area_by_ranks, lambda labels, scores: [area_by_ranks(labels, scores)][0]],
+    "02.7": [
+        lambda inputs, s, r: (1 - r) / (inputs * (0.5 + 0.5 * s * s)),
+        lambda inputs, s, r: np.array(2 / inputs / (1 + s**2) * (1 - r)),
+    ],
+    "02.8": [encoding_by_sums, lambda m, y, f: encoding_by_sums(m, y, f).tolist()],
+    "02.9": [ridge_simulated(), [list(row) for row in ridge_simulated(1000, 5)]],
 }
 
 # ---------------------------------------------------------------- wrong
-
-
-def naive_log_softmax(z):
-    return z - np.log(np.exp(z).sum(axis=-1, keepdims=True))
-
-
-def softmax(z):
-    powers = np.exp(z - z.max(axis=-1, keepdims=True))
-    return powers / powers.sum(axis=-1, keepdims=True)
-
-
-def log_of_softmax(z):
-    return np.log(softmax(z))
-
-
-def log_softmax_of_columns(z):
-    return z - np.log(np.exp(z).sum(axis=0))
-
-
-def log_softmax_of_all(z):
-    return z - np.log(np.exp(z).sum())
 
 
 def slopes(knots, heights):
@@ -113,16 +117,6 @@ def height_changes(knots, heights):
 
 def no_bias(knots, heights):
     return np.diff(np.diff(heights) / np.diff(knots), prepend=0), 0.0
-
-
-def scale(x, like):
-    low, width = like.min(axis=0), np.ptp(like, axis=0)
-    return (x - low) / np.where(width > 0, width, 1)
-
-
-def scaled_by_all(train, new):
-    both = np.concatenate([train, new])
-    return scale(train, both), scale(new, both)
 
 
 def stop_at_best_of_all(losses, patience):
@@ -152,43 +146,12 @@ def ties_improve(losses, patience):
 
 
 WRONG = {
-    "02.1": [
-        (naive_log_softmax, "overflows"),
-        (log_of_softmax, "became 0 before its logarithm"),
-        (log_softmax_of_columns, "each row is one example"),
-        (log_softmax_of_all, "each row has its own"),
-        (softmax, "This is softmax"),
-        (lambda z: z.sum(axis=1), "should have shape"),
-        (7, "A function is expected"),
-        (lambda z: log_softmax_of_three(z), "raised ValueError"),
-        (lambda z: z - z.max(axis=1, keepdims=True), "differ"),
-    ],
     "02.2": [
         (slopes, "These are the slopes"),
         (height_changes, "changes of height"),
         (no_bias, "look at the bias"),
         (lambda knots, heights: heights, "Return two things"),
         (lambda knots, heights: (np.zeros(5), heights[0]), "does not go through"),
-    ],
-    "02.3": [
-        (scaled_by_all, "the new rows leak"),
-        (lambda train, new: (scale(train, train), scale(new, new)), "their own minimum"),
-        (
-            lambda train, new: (
-                scale(train, train),
-                np.clip(scale(new, train), 0, 1),
-            ),
-            "cut off",
-        ),
-        (
-            lambda train, new: tuple(
-                (x - train.min(axis=0)) / np.ptp(train, axis=0) for x in (train, new)
-            ),
-            "divided by 0",
-        ),
-        (lambda train, new: (train, new), "The training rows are not"),
-        (lambda train, new: train, "Return two arrays"),
-        (little_is_constant, "varies only a little"),
     ],
     "02.4": [
         (stop_at_best_of_all, "training never got there"),
@@ -202,5 +165,50 @@ WRONG = {
         (with_min_delta, "as small as it likes"),
         (starting_at_100, "as large"),
         (best_twice_at_the_end, "outlasts"),
+    ],
+    "02.5": [
+        ((-0.5, 3, np.log(3.5), 15), "negative sum into 0"),
+        ((0, 4, np.log(3.5), 15), "-1, is missing"),
+        ((0, 3, 1 / 3.5, 15), "This is the probability"),
+        ((0, 3, -np.log(3.5), 15), "The sign"),
+        ((0, 3, np.log(1.75), 15), "first class"),
+        ((0, 3, np.log(3.5), 10), "biases are learnable"),
+        ((0, 3, np.log(3.5), 17), "inputs have nothing"),
+        ((0, 3, 15), "four numbers"),
+    ],
+    "02.6": [
+        (lambda y, s: np.mean(s[y == 1][:, None] > s[y == 0]), "not nothing"),
+        (lambda y, s: np.mean(s[y == 1][:, None] >= s[y == 0]), "not as a win"),
+        (lambda y, s: 1 - area_by_ranks(y, s), "swapped"),
+        (lambda y, s: np.mean((s > 0) == y), "the area is"),
+        (lambda y, s: max(area_by_ranks(y, s), 1 - area_by_ranks(y, s)), "below ½"),
+        (lambda y, s: area_by_ranks(y, np.round(s, 3)), "close"),
+    ],
+    "02.7": [
+        (lambda n, s, r: 2 / ((1 + s**2) * n), "Dropout raises the mean square"),
+        (lambda n, s, r: 2 * (1 - r) ** 2 / ((1 + s**2) * n), "not by 1/(1 - r)²"),
+        (lambda n, s, r: 2 / ((1 + s**2) * n * (1 - r)), "smaller, not larger"),
+        (lambda n, s, r: 2 * (1 - r) / ((1 + s) * n), "not s."),
+        (lambda n, s, r: 2 * (1 - r) / n, "not lost"),
+        (lambda n, s, r: (2 * (1 - r) / ((1 + s**2) * n)) ** 0.5, "standard deviation"),
+        (lambda n, s, r: (1 - r) / ((1 + s**2) * n), "half of z"),
+    ],
+    "02.8": [
+        (lambda m, y, f: np.array([y[m == k].mean() for k in m]), "leaky encoding"),
+        (encoding_without_itself, "Only the row itself"),
+        (lambda m, y, f: encoding_by_sums(m, y, f, fallback=y.mean()), "leaks its fold"),
+        (lambda m, y, f: encoding_by_sums(m, y, f, fallback=0.0), "gets the mean"),
+        (lambda m, y, f: y, "targets themselves"),
+        (lambda m, y, f: 2 * encoding_by_sums(m, y, f), "not the mean target"),
+    ],
+    "02.9": [
+        (ridge_simulated()[:, ::-1], "swapped"),
+        (ridge_simulated()[::-1], "order of α"),
+        (ridge_simulated() ** [1, 0.5], "square of the deviation"),
+        (ridge_simulated() ** [0.5, 1], "bias is squared"),
+        (ridge_simulated() @ [[1, 0], [1, 1]], "whole error"),
+        (ridge_simulated() / [1, 0.16], "not 0.4"),
+        (1.3 * ridge_simulated(), "is not near"),
+        (ridge_simulated()[:2], "should have shape"),
     ],
 }
