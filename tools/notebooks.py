@@ -131,6 +131,7 @@ GET = "It comes with the course: get its folder, and open this notebook with `ma
 FOLDED = {  # tag of a cell: the title that stands in place of its code
     "setup": "Set-up",
     "solution": "Solution",
+    "core": "Ours: write yours first",
     "claims": "What is claimed, and checked",
     "figure": "Drawing",
 }
