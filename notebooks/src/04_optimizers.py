@@ -2500,7 +2500,7 @@ check("04.11", momentum_gain_solution, solution=True)
 # $\frac12(w-c)^\top H(w-c)$ in 20 dimensions. You know neither $c$ nor $H$, only that the
 # curvatures go from 0.001 to 1. Each number of the gradient has noise of deviation 0.03. `w`
 # is the start, all zeros; $c$'s numbers are about 3. You may ask 300 times. The baseline is
-# gradient descent with the constant rate 1.6, the best one. End, on average over 100 bowls,
+# gradient descent with the constant rate 1.4, about the best one. End, on average over 100 bowls,
 # with at most 0.7 of its loss (the bowl's height, without noise).
 
 
