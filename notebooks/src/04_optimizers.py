@@ -351,7 +351,7 @@ def join(first, second):
     return np.concatenate(flat, axis=-1)
 
 
-def start(rng):
+def random_start(rng):
     """Random weights with He's spread (chapter 02): (6624,)."""
     first = rng.normal(0, (2 / INPUTS) ** 0.5, INPUTS * UNITS)
     second = rng.normal(0, (2 / UNITS) ** 0.5, UNITS * CLASSES)
@@ -368,7 +368,7 @@ def forward(w, x):
     return powers / powers.sum(axis=-1, keepdims=True), hidden
 
 
-def gradient(w, x, y):
+def loss_gradient(w, x, y):
     """The gradient of the mean cross-entropy with respect to w, by backpropagation."""
     p, hidden = forward(w, x)
     delta = (p - np.eye(CLASSES, dtype="float32")[y]) / y.shape[-1]
@@ -393,8 +393,8 @@ def accuracy(w, x, y):
 
 # %% tags=["predict"]
 rng = np.random.default_rng(seed(2))
-w = start(rng)
-exact = gradient(w, x, y)
+w = random_start(rng)
+exact = loss_gradient(w, x, y)
 
 
 def noise(batch, draws=60):
@@ -402,7 +402,7 @@ def noise(batch, draws=60):
     errors = []
     for _ in range(draws):
         rows = rng.choice(len(x), batch, replace=False)
-        errors.append(np.sum((gradient(w, x[rows], y[rows]) - exact) ** 2))
+        errors.append(np.sum((loss_gradient(w, x[rows], y[rows]) - exact) ** 2))
     return np.sqrt(np.mean(errors))
 
 
@@ -448,7 +448,7 @@ def train(
     for the pixels of each batch (for section 8); more: settings of the step.
     """
     rngs = [np.random.default_rng(number) for number in seeds]
-    w = np.stack([start(rng) for rng in rngs])
+    w = np.stack([random_start(rng) for rng in rngs])
     w = np.repeat(w[None], len(rates), axis=0)
     rate = np.array(rates, "float32")[:, None, None]
     clip = more.pop("clip", None)
@@ -456,7 +456,7 @@ def train(
     def draw(w):
         rows = [rng.choice(len(x), batch, replace=False) for rng in rngs]
         factor = next(light) if light else 1
-        return gradient(w, factor * x[rows], y[rows])
+        return loss_gradient(w, factor * x[rows], y[rows])
 
     schedule = (lambda t: rate * np.float32(plan(t / num_steps))) if plan else rate
     with np.errstate(all="ignore"):  # some rates are too large, and should be tried

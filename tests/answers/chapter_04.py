@@ -255,6 +255,7 @@ WRONG = {
     ],
     "04.10": [
         (compare_wrong(kind=1), "on the test digits"),
+        (compare_wrong(kind=1, on_scored=True), "on test digits, and"),
         (compare_wrong(own=False), "grid"),
         (compare_wrong(one_seed=True), "All tuning seeds"),
         (compare_wrong(on_scored=True), "use tuning_seeds"),

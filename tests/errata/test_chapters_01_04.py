@@ -15,7 +15,7 @@ import pytest
 from dl_course import backprop, network
 from tools.chapters import definitions
 
-linear = definitions("01")
+linear, opt = definitions("01"), definitions("04")
 
 
 def line(x):
