@@ -101,8 +101,8 @@ plots.show(figure, alt=alt)
 # Which rate is best? The slowest direction is the one whose factor is largest in size.
 # Since $1-\alpha\lambda$ falls with $\lambda$, it is one of the two ends. Raising $\alpha$
 # helps the flattest direction and hurts the steepest, so the best rate makes both factors
-# equally large: $1-\alpha\lambda_{\min}=-(1-\alpha\lambda_{\max})$. With the **condition
-# number** $\kappa=\lambda_{\max}/\lambda_{\min}$,
+# equally large: $1-\alpha\lambda_{\min}=-(1-\alpha\lambda_{\max})$. With the
+# **condition number** $\kappa=\lambda_{\max}/\lambda_{\min}$,
 #
 # $$\alpha=\frac{2}{\lambda_{\min}+\lambda_{\max}},\qquad
 # 1-\alpha\lambda_{\min}=\frac{\lambda_{\max}-\lambda_{\min}}{\lambda_{\max}+\lambda_{\min}}
@@ -1466,6 +1466,7 @@ def draw_race(races):
     return figure
 
 
+# %% tags=["figure"]
 begun = {
     s: {n: (r, p[:3]) for n, (r, p) in one.items()} for s, one in races.items()
 }
