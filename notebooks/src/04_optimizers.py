@@ -1450,14 +1450,8 @@ def draw_race(races):
         axis.plot(*begin, "ow", markeredgecolor="black", markersize=9)
         for (name, (_, path)), marker in zip(results.items(), "osD^v", strict=True):
             (line,) = axis.plot(*path.T, linewidth=1.4)
-            axis.plot(
-                *path[-1:].T,
-                marker,
-                color=line.get_color(),
-                label=name,
-                markersize=8,
-                markeredgecolor="white",
-            )
+            head = {"color": line.get_color(), "ms": 8, "mec": "white"}
+            axis.plot(*path[-1:].T, marker, label=name, **head)
         axis.set(title=surface, xlim=(left, right), ylim=(low, high))
         axis.set(xticks=[], yticks=[])
         axis.grid(False)
