@@ -64,12 +64,12 @@ plots.show(figure, alt=alt)
 # the place where it stands, and nothing else. An **optimizer** is the rule that turns
 # gradients into steps. The oldest one, **gradient descent**, steps against the gradient,
 # in proportion to it. The factor is the **learning rate** $\alpha$. (Papers on optimizers
-# write $\alpha$ for what chapters 01 to 03 called $\eta$.)
+# mostly write $\alpha$, other texts $\eta$.)
 #
 # $$w \leftarrow w - \alpha\, g$$
 #
-# If the learning rate is wrong, nothing else matters: half of all "my network does not
-# learn" is this number. So we want to know what it depends on.
+# If the learning rate is wrong, nothing else matters: when a network does not learn, this
+# number is the first suspect. So we want to know what it depends on.
 #
 # ### One parabola
 #
@@ -203,13 +203,13 @@ def distances(rate, num_steps):
 low, high = 0.0, 4.0
 for _ in range(30):
     middle = (low + high) / 2
-    grows = distances(middle, 100)[-1] > distances(middle, 100)[-2]
-    low, high = (low, middle) if grows else (middle, high)
+    before, after = distances(middle, 100)[-2:]
+    low, high = (low, middle) if after > before else (middle, high)
 
 # %% [markdown]
-# **Predict.** This bowl has 20 curvatures, from about 0.4 to about 2. Which of them decides
-# the largest rate at which the walk still converges: the largest, their mean, or the
-# smallest?
+# **Predict.** This bowl has 20 curvatures, and the largest is several times as large as the
+# smallest. Which of them decides the largest rate at which the walk still converges: the
+# largest, their mean, or the smallest?
 
 # %% tags=["predict"]
 steepest, _ = largest_curvature(lambda v: H @ v, rng.normal(size=20), 200)
@@ -306,8 +306,8 @@ alt = "A batch passes the network to a loss; its gradient goes to the optimizer,
 plots.show(d.draw(), alt=alt)
 
 # %% [markdown]
-# *One step of training. This chapter is about the box at the bottom: what it does with a
-# gradient, and what it keeps in its memory.*
+# *One step of training. This chapter is about the optimizer: what it does with a gradient,
+# and what it keeps in its memory.*
 #
 # Now a network for digits, as in chapters 02 and 03, with 32 ReLU units. Digits at half
 # resolution keep everything quick, and a last column of ones is the bias. We split the
@@ -1535,6 +1535,7 @@ def frames(races, every=3):
     return pictures, palette.getpalette()[: 3 * 127]
 
 
+# %% tags=["figure"]
 def film(races, milliseconds=120):
     """The race as an animated PNG (bytes), over and over."""
     pictures, colors = frames(races)
