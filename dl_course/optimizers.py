@@ -111,6 +111,12 @@ def adam(
     return w, {"t": t, "m": m, "v": v, "largest": largest}
 
 
+def adamw(w, g, memory, *, learning_rate=0.001, weight_decay=0.004, **settings):
+    """One step of AdamW (Loshchilov & Hutter, 2019): shrink the weights, then Adam."""
+    w = w - learning_rate * weight_decay * w
+    return adam(w, g, memory, learning_rate=learning_rate, **settings)
+
+
 def cosine(learning_rate, num_steps, *, warmup_steps=0, final=0.0):
     """Schedule: a line from 0 up to `learning_rate`, then half a cosine down to `final`.
 

@@ -1329,7 +1329,7 @@ plots.show(figure, alt="Adam climbs to +1, the worst place; AMSGrad falls to −
 # Adam's step. It is the usual choice for Transformers, and exercise 04.9.
 
 
-# %% tags=["core"]
+# %% tags=["export", "core"]
 def adamw(w, g, memory, *, learning_rate=0.001, weight_decay=0.004, **settings):
     """One step of AdamW (Loshchilov & Hutter, 2019): shrink the weights, then Adam."""
     w = w - learning_rate * weight_decay * w
