@@ -1539,10 +1539,11 @@ def frames(races, every=3):
 def film(races, milliseconds=120):
     """The race as an animated PNG (bytes), over and over."""
     pictures, colors = frames(races)
-    before, small = -1, []
-    for (
-        picture
-    ) in pictures:  # keep what changes; color 127 lets the rest shine through
+    before, small = (
+        -1,
+        [],
+    )  # keep what changes; color 127 lets the rest shine through
+    for picture in pictures:
         now = np.asarray(picture)
         small.append(
             Image.fromarray(np.where(now == before, 127, now).astype(np.uint8))
@@ -1606,10 +1607,10 @@ textbook = {
 apparent = textbook["momentum"] - textbook["SGD"]
 
 # %% [markdown]
-# The difference is clear, and each of the twenty pairs shows it. What is wrong with it?
-# Section 4: momentum 0.9 at the rate 0.1 moves like plain descent at the rate 1. So plain
-# descent ran at less than a third of the speed of its rival. The comparison measured the
-# rates.
+# Momentum is ahead, by many standard errors (the number comes below). What is wrong with it?
+# Section 4 says that momentum 0.9 at the rate 0.1 moves like plain descent at the rate 1. So
+# plain descent ran at less than a third of the speed of its rival, and the comparison
+# measured the rates.
 #
 # A fair comparison has rules, and they are cheap:
 #
@@ -1656,8 +1657,9 @@ report("standard deviation of single runs", tuned["momentum"].std(ddof=1))
 # %% [markdown]
 # <details><summary>Answer</summary>
 #
-# A small part of it. What is left is no more than the standard deviation of single runs: one
-# run of each would not tell them apart, and their order changes from seed to seed.
+# A part of it only. What is left is no more than about the standard deviation of single
+# runs: one run of each would hardly tell them apart, and their order changes from seed to
+# seed.
 #
 # </details>
 
@@ -1684,8 +1686,10 @@ claim("lead, textbook rates - own rates", lost, at_least=0.003)
 # hardly touches all others. Among all steps that change no vector by more than its own
 # length times $\alpha$ (spectral norm at most $\alpha$), the one that lowers the loss most
 # to first order is $-\alpha\,UV^\top$. It has the same directions, with all singular values
-# set to 1: the loss falls by $\alpha\sum_i\sigma_i$, and $\sum_i\sigma_i$ is the most
-# that any such step can reach. **Muon** (Jordan et al., 2024) takes momentum, replaces its
+# set to 1. To first order a step $-\alpha S$ lowers the loss by $\alpha$ times the sum of all
+# products of entries of $M$ and $S$, which is $\alpha\sum_i\sigma_i\,u_i^\top S\,v_i$. Since
+# $S$ makes no vector longer, each $u_i^\top S\,v_i$ is at most 1, and $S=UV^\top$ makes all
+# of them 1. **Muon** (Jordan et al., 2024) takes momentum, replaces its
 # matrix by (nearly) $UV^\top$, and steps.
 #
 # A singular value decomposition at each step is slow, so it uses a polynomial. For
@@ -1697,7 +1701,8 @@ claim("lead, textbook rates - own rates", lost, at_least=0.003)
 # value at once. This is a **Newton–Schulz iteration**. With $a=3.4445$, $b=-4.7750$,
 # $c=2.0315$, five rounds bring everything from about 0.01 to 1 into the range of about
 # 0.7 to 1.2, which is near enough. For example, 0.1 becomes
-# $0.34445-0.004775+0.00002=0.340$ in the first round, then 0.99, and then stays near 1.
+# $0.34445-0.004775+0.00002=0.340$ in the first round, 0.99 in the second, and then moves
+# between 0.7 and 1.2.
 
 
 # %%
