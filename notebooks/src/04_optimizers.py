@@ -2209,7 +2209,8 @@ keras.optimizers.Adam(lr=0.001)
 #
 # *10 minutes, pencil and calculator.* A bowl has the curvatures 2 and 50. Work out the
 # largest stable rate of plain descent, its best rate, the factor by which it then shrinks
-# the distance per step, and the factor $\sqrt\beta$ of the heavy ball with its best settings.
+# the distance per step, and the factor $\sqrt\beta$ of the heavy ball with its best settings,
+# to four decimals.
 
 # %% tags=["exercise"]
 by_hand = ...  # (limit, best rate, factor of descent, factor of the ball)
