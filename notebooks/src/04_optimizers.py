@@ -62,8 +62,8 @@ plots.show(figure, alt=alt)
 #
 # A network with a million weights sees no map. At each step it knows the gradient $g$ at
 # the place where it stands, and nothing else. An **optimizer** is the rule that turns
-# gradients into steps. The oldest one, **gradient descent**, steps against the gradient,
-# in proportion to it. The factor is the **learning rate** $\alpha$. (Papers on optimizers
+# gradients into steps. The oldest one, gradient descent (chapter 01), steps against the
+# gradient, in proportion to it. The factor is the learning rate $\alpha$. (Papers on optimizers
 # mostly write $\alpha$, other texts $\eta$.)
 #
 # $$w \leftarrow w - \alpha\, g$$
@@ -74,7 +74,7 @@ plots.show(figure, alt=alt)
 # ### One parabola
 #
 # Take the loss $\tfrac12\lambda w^2$. Its slope is $g=\lambda w$, and $\lambda$ is its
-# **curvature**, the rate at which the slope changes. One step gives
+# curvature, the rate at which the slope changes. One step gives
 #
 # $$w-\alpha\lambda w=(1-\alpha\lambda)\,w,$$
 #
@@ -275,7 +275,7 @@ plots.show(
 #
 # How wrong is the estimate? Say that single gradients are 1 and 3. Their mean is 2, and a
 # batch of one is wrong by 1, half of the time upwards and half downwards. So it is right
-# *on average*, and its **noise**, the root of the mean squared error, is 1. For a batch
+# *on average*, and its **gradient noise**, the root of the mean squared error, is 1. For a batch
 # drawn with replacement the errors of the $B$ draws are independent, so their variances
 # add up: the variance of the sum is $B\sigma^2$, the variance of the mean is
 # $B\sigma^2/B^2=\sigma^2/B$, and the noise is $\sigma/\sqrt B$. Drawing without replacement
@@ -1267,8 +1267,8 @@ for size, length in zip(("small", "large"), first_steps, strict=True):
 # divided by its own size, and outvoted.
 #
 # Their remedy, **AMSGrad**, divides by the largest $v$ so far: now the steps are 1 to the
-# left and twice about $1/3$ to the right. They prove that it converges on every convex
-# problem, if the rate falls like $1/\sqrt t$. (One game would prove nothing.)
+# left and twice about $1/3$ to the right. They prove that it converges on convex
+# problems if the rate falls like $1/\sqrt t$. (One game would prove nothing.)
 #
 # **Predict.** Where does each of them end, at $-1$ or at $+1$?
 
@@ -1319,7 +1319,7 @@ plots.show(figure, alt="Adam climbs to +1, the worst place; AMSGrad falls to −
 #
 # ### Decay that is divided away
 #
-# **Weight decay** pulls all weights a little towards 0 at each step, against overfitting
+# Weight decay pulls all weights a little towards 0 at each step, against overfitting
 # (chapter 02). There are two ways to write it. One adds $\tfrac\lambda2\lVert w\rVert^2$ to
 # the loss, and so $\lambda w$ to the gradient. The other shrinks the weights themselves,
 # $w\leftarrow w-\alpha\lambda w$. For plain descent they are the same:
