@@ -1436,40 +1436,7 @@ def race(surface, num_steps=120):
 races = {surface: race(surface) for surface in SURFACES}
 
 
-# %% tags=["figure"]
-def draw_race(races):
-    """Maps of {surface: race(surface)} with all paths; a matplotlib Figure."""
-    figure, axes = plt.subplots(1, len(races), figsize=(8, 3.1), squeeze=False)
-    for axis, (surface, results) in zip(axes[0], races.items(), strict=True):
-        height, _, begin, (left, right, low, high) = SURFACES[surface]
-        grid = np.meshgrid(
-            np.linspace(left, right, 200), np.linspace(low, high, 200)
-        )
-        shade = np.log10(height(np.stack(grid, -1)) + 1e-3)
-        axis.contourf(*grid, shade, 12, cmap="Greys_r", alpha=0.4)
-        axis.plot(*begin, "ow", markeredgecolor="black", markersize=9)
-        for (name, (_, path)), marker in zip(results.items(), "osD^v", strict=True):
-            (line,) = axis.plot(*path.T, linewidth=1.4)
-            head = {"color": line.get_color(), "ms": 8, "mec": "white"}
-            axis.plot(*path[-1:].T, marker, label=name, **head)
-        axis.set(title=surface, xlim=(left, right), ylim=(low, high))
-        axis.set(xticks=[], yticks=[])
-        axis.grid(False)
-    legend = axes[0, 0].get_legend_handles_labels()
-    figure.legend(*legend, ncols=5, loc="outside lower center")
-    return figure
-
-
-# %% tags=["figure"]
-begun = {
-    s: {n: (r, p[:3]) for n, (r, p) in one.items()} for s, one in races.items()
-}
-figure = draw_race(begun)
-plots.show(figure, alt="Three maps with five racers, two steps after the start.")
-
 # %% [markdown]
-# *The first two steps.*
-#
 # **Predict.** Who comes closest to the lowest point within 120 steps: on the long valley,
 # on the banana, on the saddle? Is it the same walker on all maps?
 
@@ -1509,7 +1476,31 @@ claim(
 
 
 # %% tags=["figure"]
-def frames(races, every=3):
+def draw_race(races):
+    """Maps of {surface: race(surface)} with all paths; a matplotlib Figure."""
+    figure, axes = plt.subplots(1, len(races), figsize=(8, 3.1), squeeze=False)
+    for axis, (surface, results) in zip(axes[0], races.items(), strict=True):
+        height, _, begin, (left, right, low, high) = SURFACES[surface]
+        grid = np.meshgrid(
+            np.linspace(left, right, 200), np.linspace(low, high, 200)
+        )
+        shade = np.log10(height(np.stack(grid, -1)) + 1e-3)
+        axis.contourf(*grid, shade, 12, cmap="Greys_r", alpha=0.4)
+        axis.plot(*begin, "ow", markeredgecolor="black", markersize=9)
+        for (name, (_, path)), marker in zip(results.items(), "osD^v", strict=True):
+            (line,) = axis.plot(*path.T, linewidth=1.4)
+            head = {"color": line.get_color(), "ms": 8, "mec": "white"}
+            axis.plot(*path[-1:].T, marker, label=name, **head)
+        axis.set(title=surface, xlim=(left, right), ylim=(low, high))
+        axis.set(xticks=[], yticks=[])
+        axis.grid(False)
+    legend = axes[0, 0].get_legend_handles_labels()
+    figure.legend(*legend, ncols=5, loc="outside lower center")
+    return figure
+
+
+# %% tags=["figure"]
+def frames(races, every=5):
     """The race as pictures (palette images), one every few steps."""
     figure = draw_race(races)
     figure.set_dpi(96)
@@ -1536,7 +1527,7 @@ def frames(races, every=3):
 
 
 # %% tags=["figure"]
-def film(races, milliseconds=120):
+def film(races, milliseconds=200):
     """The race as an animated PNG (bytes), over and over."""
     pictures, colors = frames(races)
     before, small = (
