@@ -110,8 +110,9 @@ plots.show(figure, alt=alt)
 #
 # For a large $\kappa$ that factor is about $1-2/\kappa$. Its $t$-th power is about
 # $e^{-2t/\kappa}$, and it falls below $\varepsilon$ after $\tfrac\kappa2\log\tfrac1\varepsilon$
-# steps. In a valley that is a hundred times as long, gradient descent needs a hundred times
-# as many steps.
+# steps. If $\kappa$ is a hundred times as large, gradient descent needs a hundred times as
+# many steps. (Such a valley looks ten times as long. On a line of equal height
+# $\tfrac12\lambda w^2$ is the same along and across, so length over width is $\sqrt\kappa$.)
 #
 # In the code, a *step* is a function of the weights, the gradient, and what it remembers,
 # a dictionary that begins empty. Gradient descent remembers nothing. `walk` repeats a step.
@@ -161,7 +162,8 @@ def minimize(step, gradient, w, num_steps, **settings):
 # $$H^kv=\sum_i c_i\lambda_i^k\,q_i
 # =\lambda_1^k\Big(c_1q_1+\sum_{i>1}c_i\big(\tfrac{\lambda_i}{\lambda_1}\big)^k q_i\Big).$$
 #
-# If $\lambda_1$ is the largest in size, all other terms fade, and the direction of $H^kv$
+# If $\lambda_1$ is the largest in size and $c_1$ is not zero (in a random vector it hardly
+# ever is), all other terms fade, and the direction of $H^kv$
 # becomes that of $q_1$. This is **power iteration**. For a unit vector $v$ near $q_1$,
 # $v^\top Hv$ is near $\lambda_1$. With eigenvalues 2 and 1 and $v=(1,1)$, the directions are
 # $(2,1)$, $(4,1)$, $(8,1)$: each round halves what is wrong.
@@ -275,9 +277,10 @@ plots.show(
 #
 # How wrong is the estimate? Say that single gradients are 1 and 3. Their mean is 2, and a
 # batch of one is wrong by 1, half of the time upwards and half downwards. So it is right
-# *on average*, and its **gradient noise**, the root of the mean squared error, is 1. For a batch
-# drawn with replacement the errors of the $B$ draws are independent, so their variances
-# add up: the variance of the sum is $B\sigma^2$, the variance of the mean is
+# *on average*, and its **gradient noise**, the root of the mean squared error, is 1. (For a
+# gradient of many weights we take the squared length of the error.) Call the noise of a batch
+# of one $\sigma$. If $B$ examples are drawn with replacement, their errors are independent, so
+# the variances add up: the variance of the sum is $B\sigma^2$, the variance of the mean is
 # $B\sigma^2/B^2=\sigma^2/B$, and the noise is $\sigma/\sqrt B$. Drawing without replacement
 # cannot meet an example twice, and helps a little. The exact formula then is
 #
@@ -310,7 +313,8 @@ plots.show(d.draw(), alt=alt)
 # and what it keeps in its memory.*
 #
 # Now a network for digits, as in chapters 02 and 03, with 32 ReLU units. Digits at half
-# resolution keep everything quick, and a last column of ones is the bias. We split the
+# resolution keep everything quick, and a last column of ones serves as the bias of the hidden
+# units (the outputs get none). We split the
 # digits in three: 10,000 to train, 4000 to choose learning rates (validation), and 10,000
 # others, which only ever give the final score (test).
 
@@ -444,8 +448,9 @@ def train(
 ):
     """Networks after training, (rates, seeds, 6624).
 
-    plan: a function of the step that multiplies the rate; light: an iterator of factors
-    for the pixels of each batch (for section 8); more: settings of the step.
+    plan: a function of the share of the training that is done; it multiplies the rate.
+    light: an iterator of factors for the pixels of each batch (for section 8); more:
+    settings of the step.
     """
     rngs = [np.random.default_rng(number) for number in seeds]
     w = np.stack([random_start(rng) for rng in rngs])
@@ -475,11 +480,11 @@ PLANS = {10_000: 2, 1000: 20, 100: 200}  # batch size: steps for 20,000 digits
 grid = [0.125, 0.25, 0.5, 1, 2, 4]
 test_loss = {}
 for batch, num_steps in progress(PLANS.items(), "batches"):
-    plan = {"batch": batch, "num_steps": num_steps}
-    tried = loss(train(descent, grid, seeds(20, 3), **plan), x_val, y_val)
+    budget = {"batch": batch, "num_steps": num_steps}
+    tried = loss(train(descent, grid, seeds(20, 3), **budget), x_val, y_val)
     best = grid[np.nanargmin(tried.mean(axis=1))]
     test_loss[batch] = loss(
-        train(descent, [best], seeds(30, 8), **plan)[0], x_test, y_test
+        train(descent, [best], seeds(30, 8), **budget)[0], x_test, y_test
     )
 
 # %% [markdown]
@@ -640,7 +645,7 @@ for (rate, (seen, _)), style in zip(watched.items(), ["-", "--"], strict=True):
 left.set(xlabel="step", ylabel="sharpness", ylim=(0, 16))
 right.set(xlabel="step", ylabel="loss")
 right.legend()
-alt = "Sharpness rises to 2 / rate and stays there, for both rates; the loss falls."
+alt = "Sharpness goes to 2 / rate and stays there, for both rates; the loss falls."
 plots.show(figure, alt=alt)
 
 # %% [markdown]
@@ -649,7 +654,8 @@ plots.show(figure, alt=alt)
 # throw the walk out. In the network something bends it back: as the walk swings across the
 # steep direction, it is pushed to flatter places. So $2/\lambda_{\max}$ is a law for bowls.
 # For networks it is where training settles by itself, and the learning rate chooses
-# $\lambda_{\max}$, and not the reverse. Does the difference really lie in the changing
+# $\lambda_{\max}$, and not the reverse. (With the noise of small batches the sharpness stays
+# lower.) Does the difference really lie in the changing
 # curvature? We freeze it. At one late place of the walk with rate 0.3, where the sharpness
 # is above the limit, we replace the loss by the bowl that fits best there, and walk on.
 #
@@ -696,7 +702,8 @@ claim("log10 of that growth", np.log10(growth), at_least=1)
 #
 # This is **momentum**. By hand, with $\alpha=1$ and $\beta=0.5$: along the valley the
 # gradients are $-1,-1,-1$, so $v$ becomes $1,\ 1.5,\ 1.75$, and the ball gets faster.
-# Across it they are $1,-1,1$, so $v$ becomes $-1,\ 0.5,\ -0.75$: the swings get smaller.
+# Across it they are $1,-1,1$, so $v$ becomes $-1,\ 0.5,\ -0.75$: each swing is
+# shorter than $\alpha g$ from the second step on.
 #
 # ### What the velocity remembers
 #
@@ -812,8 +819,8 @@ for k in kappas:
     needed["ball"].append(steps_needed(k, learning_rate=rate, momentum=beta))
 
 # %% [markdown]
-# **Predict.** From $\kappa=30$ to $\kappa=3000$ the valley becomes a hundred times as long.
-# How many times as many steps does each need, each with its best settings?
+# **Predict.** From $\kappa=30$ to $\kappa=3000$ the condition number grows a hundredfold. How
+# many times as many steps does each method need, with its best settings?
 
 # %% tags=["predict"]
 for name, steps in needed.items():
@@ -1025,7 +1032,7 @@ for world in ("rare", "equal"):
 #
 # With rare features only, where AdaGrad's error is about half of SGD's. Where all features
 # are equally frequent, their own rates have nothing to even out, and SGD is the better one.
-# AdaGrad is no better descent. It is a cure for unequal frequencies.
+# So AdaGrad is not better in general. It is a cure for unequal frequencies.
 #
 # </details>
 
@@ -1243,7 +1250,8 @@ report("first step in learning rates, gradient 0.001 and 1,000,000", first_steps
 # %% [markdown]
 # <details><summary>Answer</summary>
 #
-# One learning rate, both times: the corrected average of one gradient is that gradient, and
+# One learning rate, both times (less what $\epsilon$ takes off, which shows only where the
+# gradient is tiny): the corrected average of one gradient is that gradient, and
 # the root of the corrected average of its square is its size. So Adam's learning rate is a
 # *length*, and a good first guess carries over from one loss to another. That convenience
 # is a large part of its success.
@@ -1324,8 +1332,7 @@ plots.show(figure, alt="Adam climbs to +1, the worst place; AMSGrad falls to −
 # the loss, and so $\lambda w$ to the gradient. The other shrinks the weights themselves,
 # $w\leftarrow w-\alpha\lambda w$. For plain descent they are the same:
 # $w-\alpha(g+\lambda w)=w-\alpha g-\alpha\lambda w$. For Adam they are not, since an added
-# $\lambda w$ passes the division, and a weight with large gradients is pulled with the
-# factor $\lambda/\sqrt v$. **AdamW** (Loshchilov & Hutter, 2019) shrinks the weights beside
+# $\lambda w$ is divided by $\sqrt v$ like the rest of the gradient. **AdamW** (Loshchilov & Hutter, 2019) shrinks the weights beside
 # Adam's step. It is the usual choice for Transformers, and exercise 04.9.
 
 
@@ -1376,7 +1383,7 @@ claim("AdamW: gap to Keras", adamw_gap, at_most=1e-6)
 #
 # Five walkers, three maps: a long valley; the bent valley of Rosenbrock (1960), known as
 # the banana; and a saddle, whose walkers start a thousandth beside the ridge. Each walker
-# has the best of fifteen learning rates that keeps it on the map.
+# has its best rate, out of those among fifteen that keep it on the map.
 
 # %%
 SURFACES = {  # name: loss of points (..., 2), gradient at a point, start, window
@@ -1455,8 +1462,9 @@ for surface, heights in final.items():
 #
 # Three maps do not have one winner. In the long valley, which lies along the coordinates,
 # AdaGrad is best: it gives each coordinate the rate that it needs. On the banana nothing
-# lies along the coordinates, and momentum gets furthest. The maps show three characters and
-# not one champion.
+# lies along the coordinates, and momentum gets furthest. On the saddle all five come down.
+# Gradient descent and AdaGrad have come to rest at the bottom, momentum and Adam still swing
+# a little. The maps show characters and not one champion.
 #
 # </details>
 
@@ -1566,8 +1574,11 @@ plots.show(figure, alt="Five paths over a valley, a bent valley and a saddle.")
 # swings. AdaGrad, RMSprop and Adam leave the start in the same direction, with equal steps
 # along and across, because each coordinate is divided by its own size. Banana: RMSprop
 # rattles between the walls, since its steps stay about as long as its rate. Saddle: at the
-# ridge the slope to the side is nearly zero. Gradient descent takes a step that is nearly
-# zero, too. Whoever divides a tiny gradient by its tiny size leaves at once.
+# start the slope to the side is nearly zero, and so are the first steps to the side of
+# gradient descent and momentum. They run along the ridge and leave it late. RMSprop and Adam
+# divide the tiny slope by its tiny size and leave at once, although that does not make them
+# the first at the bottom. (AdaGrad's sum begins at 0.1, as in Keras, so it does not see how
+# tiny the slope is.)
 
 # %% [markdown]
 # ## 7. Which optimizer is best, if all are treated fairly?
@@ -1689,11 +1700,9 @@ claim("lead, textbook rates - own rates", lost, at_least=0.003)
 # $$aX+b\,(XX^\top)X+c\,(XX^\top)^2X=U\,\text{diag}(a\sigma+b\sigma^3+c\sigma^5)\,V^\top,$$
 #
 # so products of matrices apply $p(\sigma)=a\sigma+b\sigma^3+c\sigma^5$ to every singular
-# value at once. This is a **Newton–Schulz iteration**. With $a=3.4445$, $b=-4.7750$,
-# $c=2.0315$, five rounds bring everything from about 0.01 to 1 into the range of about
-# 0.7 to 1.2, which is near enough. For example, 0.1 becomes
-# $0.34445-0.004775+0.00002=0.340$ in the first round, 0.99 in the second, and then moves
-# between 0.7 and 1.2.
+# value at once. This is a **Newton–Schulz iteration**. Muon makes five rounds with
+# $a=3.4445$, $b=-4.7750$ and $c=2.0315$. For example, 0.1 becomes
+# $0.34445-0.004775+0.00002=0.340$ in the first round and 0.99 in the second.
 
 
 # %%
@@ -1765,8 +1774,9 @@ muon_gap = gap_to_keras(
 # %% [markdown]
 # <details><summary>Answer</summary>
 #
-# Between about 0.6 and 1.3. The polynomial does not converge to 1. Its coefficients were
-# chosen to lift small values quickly, and for a step that is enough.
+# Between about 0.6 and 1.3. The polynomial does not converge to 1: it sends 1 to 0.70, and
+# 0.70 to 1.11. Its coefficients were chosen to lift small values quickly, and for a step
+# that is enough.
 #
 # </details>
 
@@ -1814,9 +1824,9 @@ for name in progress(FIELD, "optimizers"):
 # %% tags=["predict"]
 for name, values in scores.items():
     report(f"{name}, best rate, accuracy", chosen[name], values.mean())
-    report(
-        f"{name}, lead over SGD, standard error", *spread(values - scores["SGD"])
-    )
+    if name != "SGD":
+        lead = spread(values - scores["SGD"])
+        report(f"{name}, lead over SGD, standard error", *lead)
 report(
     "standard deviation of SGD, constant rate and schedule",
     tuned["SGD"].std(ddof=1),
@@ -1828,11 +1838,11 @@ report(
 #
 # With the schedule the runs of one method lie much closer together, and now the difference
 # is real: momentum is ahead of plain SGD by several standard errors, Adam is ahead of SGD,
-# too, and Muon is ahead of all. AdaGrad, whose rates only sink, gains least from it all. So
-# the lead of momentum was there all along. It was drowned in noise that the last steps add,
-# and one could not have known it from either of the first two comparisons: the first was
-# too large for a wrong reason, the second too small. The best rates say where the lead comes
-# from. Momentum's, divided by $1-\beta$, is larger than the one that plain SGD can bear: in
+# too, and Muon is ahead of all. AdaGrad, whose steps shrink anyway, is
+# hardly ahead. So the lead of momentum is real, and one could not have known its size from either
+# of the first two comparisons. The first saw a lead, but of the rates. The second was fair,
+# and noise of the last steps hid what momentum can do. The best rates say where the lead
+# comes from. Momentum's, divided by $1-\beta$, is larger than the one that plain SGD can bear: in
 # section 4 the ball was stable at rates where the descent is not.
 #
 # </details>
@@ -1876,9 +1886,9 @@ plots.show(figure, alt=alt)
 
 # %% [markdown]
 # *Left: 20 runs each at their own best rate, and the mean (bar). Right: four of them over
-# their grids; 1 is each one's own best rate.* A rate that is off by a factor of two costs
-# about as much as the choice between neighbors in the left picture. So tune the rate before
-# you change the optimizer. The order holds for this network and 300 steps, and it is no law:
+# their grids; 1 is each one's own best rate.* Plain SGD with a rate that is off by a factor
+# of two loses about as much as momentum would have gained. Adam and Muon mind a large rate
+# less. So tune the rate before you change the optimizer. The order holds for this network and 300 steps, and it is no law:
 # on eight tasks, Schmidt et al. (2021) saw none of fifteen optimizers dominate.
 #
 # New ones keep coming. Lion (Chen et al., 2023) steps by the *sign* of a momentum and needs
@@ -1893,8 +1903,8 @@ plots.show(figure, alt=alt)
 #
 # ### How much noise stays?
 #
-# Take the parabola $\tfrac12\lambda w^2$ once more, and let each gradient carry noise of
-# variance $\sigma^2$: $w'=(1-\alpha\lambda)\,w-\alpha\xi$. Noise and place are independent,
+# Take the parabola $\tfrac12\lambda w^2$ once more, and let each gradient carry noise $\xi$ of
+# mean 0 and variance $\sigma^2$: $w'=(1-\alpha\lambda)\,w-\alpha\xi$. Noise and place are independent,
 # so variances add up. Once the walk has settled, its variance $s^2$ no longer changes:
 #
 # $$s^2=(1-\alpha\lambda)^2s^2+\alpha^2\sigma^2
@@ -1911,7 +1921,8 @@ plots.show(figure, alt=alt)
 # \text{(quiet enough)}.$$
 #
 # For example $\alpha_t=1/t$ fulfills both, $1/t^2$ fails the first, and $1/\sqrt t$ fails
-# the second. They speak about infinitely many steps. With a fixed number of steps one uses
+# the second. (The proof for AMSGrad could allow it, since it speaks of the *mean* loss on the
+# way and not of the last place.) The conditions speak about infinitely many steps. With a fixed number of steps one uses
 # shapes such as half a *cosine* (Loshchilov & Hutter, 2017), often after a short **warm-up**
 # from 0 (Goyal et al., 2017), so that the first, wildest gradients do no harm.
 
@@ -1970,7 +1981,7 @@ def final_losses(rates, noise, number, schedule, num_steps=300):
     return np.sum(end * bowl(end), axis=-1) / 2
 
 
-NOISE, bowl_rates = 0.3, np.geomspace(0.02, 0.9, 12)
+NOISE, bowl_rates = 0.3, np.geomspace(0.01, 1.5, 16)
 heights = {}
 for noise_now in (NOISE, 0.0):
     for schedule in (False, True):
@@ -2017,15 +2028,16 @@ for axis, noise_now in zip(axes, (NOISE, 0.0), strict=True):
         (True, "s--", "cosine"),
     ):
         axis.loglog(bowl_rates, heights[noise_now, schedule][0], style, label=name)
-    axis.set(title=f"noise {noise_now}", xlabel="(first) learning rate")
-axes[0].set(ylabel="loss after 300 steps")
+    axis.set(title=f"noise {noise_now:g}", xlabel="(first) learning rate")
+axes[0].set(ylabel="loss after 300 steps", ylim=(3e-3, 3))
+axes[1].set(ylim=(1e-100, 1e10), yticks=[1e-90, 1e-60, 1e-30, 1])
 axes[0].legend()
 alt = "With noise the cosine lies lower at all larger rates; without, the constant rate."
 plots.show(figure, alt=alt)
 
 # %% [markdown]
-# *Left: in noise the loss of a constant rate rises with the rate, as derived; the cosine
-# hardly minds. Right: without noise the schedule only costs.* A network with small batches
+# *Left: in noise the loss of a constant rate rises with the rate, as derived, once the rate
+# is large enough to arrive at all; the cosine hardly minds. Right: without noise the schedule only costs.* A network with small batches
 # is on the left side, at least near the end. This is what section 7 saw.
 #
 # ### An accident
@@ -2492,8 +2504,8 @@ check("04.11", momentum_gain_solution, solution=True)
 # %% [markdown]
 # <details><summary>What noise does</summary>
 #
-# Without noise the ball wins by a large factor. The more noise, the smaller its gain, until
-# nothing is left: then the walk is limited by what it cannot average away, and no longer by
+# Without noise the loss of plain descent is 5.5 times that of the ball. With the noise 0.01
+# the factor is 1.2, and with 0.1 and 1 hardly anything is left of it: then the walk is limited by what it cannot average away, and no longer by
 # the long valley.
 #
 # </details>

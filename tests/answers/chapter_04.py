@@ -40,6 +40,13 @@ def rmsprop_in_place(w, g, memory, *, learning_rate, rho=0.9, epsilon=1e-7):
     return w - learning_rate * g / np.sqrt(memory["G"] + epsilon), memory
 
 
+def with_defaults(step, **defaults):
+    def other(w, g, memory, **settings):
+        return step(w, g, memory, **{**defaults, **settings})
+
+    return other
+
+
 def adam_other(w, g, memory, *, learning_rate, beta_1=0.9, beta_2=0.999, epsilon=1e-8):
     """With products of the betas in place of t."""
     p1, p2 = memory.get("p1", 1) * beta_1, memory.get("p2", 1) * beta_2
@@ -127,13 +134,15 @@ def compare_by_loops(run, rates, tuning_seeds, seeds):
     return [statistics.fmean(d), statistics.stdev(d) / math.sqrt(len(d))]
 
 
-def compare_wrong(kind=0, own=True, one_seed=False, on_scored=False, error="paired"):
+def compare_wrong(
+    kind=0, own=True, one_seed=False, on_scored=False, error="paired", by=np.mean
+):
     def compare(run, rates, tuning_seeds, seeds):
         score = {}
         on = seeds if on_scored else tuning_seeds[:1] if one_seed else tuning_seeds
         for name in ("A", "B"):
             grid = rates[name] if own else rates["A"]
-            means = [np.mean([run(name, r, s)[kind] for s in on]) for r in grid]
+            means = [by([run(name, r, s)[kind] for s in on]) for r in grid]
             best = grid[int(np.argmax(means))]
             score[name] = np.array([run(name, best, s)[1] for s in seeds])
         d = score["A"] - score["B"]
@@ -153,6 +162,11 @@ def compare_reversed(run, rates, tuning_seeds, seeds):
     return -mean, error
 
 
+def compare_sorted(run, rates, tuning_seeds, seeds):
+    ordered = {name: sorted(grid) for name, grid in rates.items()}
+    return compare_by_loops(run, ordered, tuning_seeds, seeds)
+
+
 def compare_last_of_ties(run, rates, tuning_seeds, seeds):
     turned = {name: grid[::-1] for name, grid in rates.items()}
     return compare_by_loops(run, turned, tuning_seeds, seeds)
@@ -161,7 +175,9 @@ def compare_last_of_ties(run, rates, tuning_seeds, seeds):
 # ---------------------------------------------------------------- 04.11
 
 
-def gain(beta=0.9, share=0.1, same_noise=False, upside_down=False, single=False):
+def gain(
+    beta=0.9, share=0.1, same_noise=False, upside_down=False, single=False, even=False
+):
     """A solution of another style: all rates at once; with options that are mistakes."""
 
     def losses(noise, beta, rates):
@@ -172,6 +188,7 @@ def gain(beta=0.9, share=0.1, same_noise=False, upside_down=False, single=False)
         fixed = rng.normal(size=(walks, 20))
         for _ in range(200):
             xi = fixed if same_noise else rng.normal(size=(walks, 20))
+            xi = rng.uniform(-1, 1, (walks, 20)) if even else xi
             v = beta * v - rate * (lam * w + noise * xi)
             w = w + v
         return 0.5 * (lam * w**2).sum(axis=2).mean(axis=1)
@@ -231,6 +248,8 @@ WRONG = {
         (rmsprop_wrong(sign=1), "uphill"),
         (rmsprop_late, "before the step"),
         (rmsprop_in_place, "changed its input memory"),
+        (with_defaults(rmsprop_other, rho=0.99), "defaults"),
+        (with_defaults(rmsprop_other, epsilon=1e-8), "defaults"),
         (lambda w, g, memory, **s: w, "two things"),
     ],
     "04.8": [
@@ -242,6 +261,8 @@ WRONG = {
         (adam_wrong(bottom=lambda v, c, e: v / c + e), "root is missing"),
         (adam_wrong(sign=1), "uphill"),
         (adam_wrong(keep=True), "uncorrected in the memory"),
+        (with_defaults(adam_other, beta_2=0.99), "defaults"),
+        (with_defaults(adam_other, epsilon=1e-7), "defaults"),
     ],
     "04.9": [
         (decay_in_gradient, "another gradient"),
@@ -256,7 +277,9 @@ WRONG = {
     "04.10": [
         (compare_wrong(kind=1), "on the test digits"),
         (compare_wrong(kind=1, on_scored=True), "on test digits, and"),
-        (compare_wrong(own=False), "grid"),
+        (compare_wrong(own=False), "right yet. B was run with a rate of the other's grid"),
+        (compare_wrong(by=np.median), "Take their mean"),
+        (compare_sorted, "first rate"),
         (compare_wrong(one_seed=True), "All tuning seeds"),
         (compare_wrong(on_scored=True), "use tuning_seeds"),
         (compare_wrong(error="deviation"), "standard error is smaller"),
@@ -269,6 +292,7 @@ WRONG = {
         (gain(share=1.0), "a tenth of the rates"),
         (gain(upside_down=True), "Divide the loss of plain"),
         (gain(same_noise=True), "new at each step"),
+        (gain(even=True), "noise normal"),
         (gain(beta=0.5), "should be about"),
         (lambda noise: 1.0, "should be about"),
     ],
