@@ -386,8 +386,8 @@ def check_momentum_gain(answer, rng):
         expect(not near["fixed"], "The ball takes a tenth of the rates.")
         raise Wrong(
             f"With the noise {noise:g} the ratio should be about {right:.3g}, yours is "
-            f"{got:.3g}. Is the noise normal, new at each step and walk, and is the best rate "
-            "chosen by the mean over 200 walks?"
+            f"{got:.3g}. Is the noise normal, new at each step and walk, and is the "
+            "best rate chosen by the mean over 200 walks?"
         )
 
 
