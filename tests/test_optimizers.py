@@ -18,6 +18,7 @@ o = definitions("04")
 NUM_STEPS = 200
 RATES = st.sampled_from([0.001, 0.01, 0.1])
 FRACTIONS = st.sampled_from([0.0, 0.3, 0.9, 0.99])
+SLOW = st.sampled_from([0.9, 0.99])  # at 0, Adam jumps where a gradient changes its sign
 
 
 def exact(options):
@@ -92,7 +93,7 @@ def test_rmsprop_is_that_of_keras(seed, rho, momentum, centered, epsilon):
 
 
 @few
-@given(seeds, RATES, FRACTIONS, FRACTIONS, st.booleans(), st.sampled_from([1e-7, 1e-2]))
+@given(seeds, RATES, FRACTIONS, SLOW, st.booleans(), st.sampled_from([1e-7, 1e-2]))
 def test_adam_and_amsgrad_are_those_of_keras(seed, rate, beta_1, beta_2, amsgrad, epsilon):
     options = dict(learning_rate=rate, beta_1=beta_1, beta_2=beta_2)
     options |= dict(amsgrad=amsgrad, epsilon=epsilon)
