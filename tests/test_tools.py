@@ -162,6 +162,12 @@ HINTED = """
 """
 
 
+def test_handouts_import_what_an_exercise_asks_for():
+    (chapter,) = notebooks.chapters_named(["04"])
+    text = "".join(cell.source for cell in notebooks.build(chapter, handout=True).cells)
+    assert "from dl_course.optimizers import adamw" in text and "def adamw(" not in text
+
+
 def test_handouts_keep_hints_on_request_only(small_course):
     chapter, source = small_course
     source.write_text(SMALL + HINTED, "utf-8")

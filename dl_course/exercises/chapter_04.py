@@ -4,187 +4,390 @@ import numpy as np
 
 from dl_course.exercises import Wrong, call, compare, expect, numbers, parts, same
 
-# ---------------------------------------------------------------- 04.1 momentum
+# ---------------------------------------------------------------- 04.6 a bowl by hand
 
 
-def check_momentum_step(answer, rng):
-    for shape in ((), (3,), (4, 2)):
-        w, g, v = rng.normal(size=(3, *shape))
-        rate, beta = rng.uniform(0.01, 0.3), rng.uniform(0.3, 0.95)
-        got = parts(
-            call(answer, w, g, v, rate, beta), 2, "two things: the new w and the new v"
-        )
-        new_v = beta * v - rate * g
-        swapped = same(got[0], new_v) and same(got[1], w + new_v)
-        compare(
-            got[1],
-            new_v,
-            {
-                "Return w first, then v.": swapped,
-                "That v is a moving average of gradients. A heavy ball adds the whole "
-                "step.": beta * v + (1 - beta) * g,
-                "The ball rolls uphill: v collects steps, so -learning_rate·g enters "
-                "it.": beta * v + rate * g,
-            },
-            "The new v should be beta·v - learning_rate·g.",
-        )
-        compare(
-            got[0],
-            w + new_v,
-            {
-                "w moves by the new v, not by the old one.": w + v,
-                "v is already a step downhill: add it to w.": w - new_v,
-                "The gradient is used twice: it is in the new v already.": (
-                    w + new_v - rate * g
-                ),
-            },
-            "The new w should be w + v, with the new v.",
-        )
-
-
-# ---------------------------------------------------------------- 04.2 a corrected average
-
-
-def check_corrected_average(answer, rng):
-    for beta, length in ((0.9, 6), (0.5, 4), (0.99, 12), (0.9, 1)):
-        values = rng.normal(size=length) + 3
-        m, raw = 0.0, []
-        for value in values:
-            m = beta * m + (1 - beta) * value
-            raw.append(m)
-        raw, t = np.array(raw), np.arange(1, length + 1)
-        fed_back, m = [], 0.0
-        for i, value in enumerate(values):
-            m = (beta * m + (1 - beta) * value) / (1 - beta ** (i + 1))
-            fed_back.append(m)
-        got = numbers(call(answer, values, beta), "The result")
-        late = raw / (1 - beta ** np.maximum(t - 1, 1))
-        compare(
-            got,
-            raw / (1 - beta**t),
-            {
-                f"One average after each of the {length} values is expected.": (
-                    got.shape != (length,)
-                ),
-                "The start at 0 still shows: divide by 1 - beta**t.": raw,
-                "Divide by 1 - beta**t: the correction fades as t grows.": raw / (1 - beta),
-                "Divide by the correction, do not multiply.": raw * (1 - beta**t),
-                "t starts at 1: after the first value the correction is 1 - beta.": (
-                    got.shape == (length,) and same(got[1:], late[1:])
-                ),
-                "That is the plain average of all values: it never forgets.": (
-                    np.cumsum(values) / t
-                ),
-                "Keep the uncorrected m for the next step, and correct only what you "
-                "report.": fed_back,
-            },
-            "The averages differ from m / (1 - beta**t).",
-        )
-
-
-# ---------------------------------------------------------------- 04.3 clip
-
-
-def check_clip_gradients(answer, rng):
-    for limit, share in (
-        (0.5, 6),
-        (2.0, 4),
-        (2.0, 0.3),
-        (3.0, 0.8),
-        (0.5, 1.4),
-        (1.0, 1.05),
-    ):
-        for sizes in (((3, 2), (5,)), ((4,), (2, 2, 2), ())):
-            gradients = [np.asarray(rng.normal(size=size)) for size in sizes]
-            gradients[0] = gradients[0] / 4  # arrays of different lengths
-            norm = np.sqrt(sum((g**2).sum() for g in gradients))
-            clip_once(answer, [g * share * limit / norm for g in gradients], limit)
-    clip_once(answer, [np.zeros((3, 2)), np.zeros(5)], 1.0)
-
-
-def clip_once(answer, gradients, limit):
-    got = call(answer, gradients, limit)
-    got = parts(got, len(gradients), "a list with one array for each array given")
-
-    def each(change):
-        return all(same(a, change(g)) for a, g in zip(got, gradients, strict=True))
-
-    squares = sum((g**2).sum() for g in gradients)
-    norm = np.sqrt(squares)
-    if each(lambda g: g * limit / max(norm, limit)):
-        return
-    expect(norm > 0, "A gradient of zeros should stay zero: is something divided by 0?")
-    total = sum(np.linalg.norm(g) for g in gradients)
-    mistakes = {
-        "Nothing was shortened, though the length is above the limit.": lambda g: g,
-        "Each array was shortened by itself. One factor for all keeps the direction.": (
-            lambda g: g * min(1, limit / np.linalg.norm(g))
-        ),
-        "Every component was cut: that bends the direction. Multiply by one factor.": (
-            lambda g: np.clip(g, -limit, limit)
-        ),
-        "Norms do not add. Add the squares, then take one root.": (
-            lambda g: g * min(1, limit / total)
-        ),
-        "The root of the sum of squares is missing.": (
-            lambda g: g * min(1, limit / squares)
-        ),
-    }
-    for message, change in mistakes.items():
-        expect(not each(change), message)
-    raise Wrong(
-        "A gradient shorter than the limit should stay as it is."
-        if norm < limit
-        else "A long gradient should come out with length `limit` and its direction kept: "
-        f"its length was {norm / limit:.2f} of the limit."
+def check_bowl(answer, rng):
+    got = parts(answer, 4, "four numbers: limit, best rate, and the two factors")
+    limit, best, descent, ball = (numbers(one, "Each of the four", ()) for one in got)
+    compare(
+        limit,
+        0.04,
+        {
+            "That is 2 / the smallest curvature, the steepest sets the limit.": 1,
+            "At that rate the steepest direction is done in one step. At the limit its "
+            "factor is -1.": 0.02,
+        },
+        "The limit is 2 / the largest curvature.",
+        1e-4,
+    )
+    compare(
+        best,
+        1 / 26,
+        {
+            "That serves the steepest direction alone. Both ends should shrink alike.": (
+                0.02
+            ),
+            "That is the mean of 1/2 and 1/50. Both factors should be equally large.": 0.26,
+            "Two over the sum of both curvatures, not one.": 1 / 52,
+        },
+        "The best rate makes the factors of both ends equally large in size.",
+        1e-3,
+    )
+    compare(
+        descent,
+        24 / 26,
+        {
+            "That is the factor of the steepest direction; give its size.": -24 / 26,
+            "That is the ball's: descent has κ where the ball has its root.": 4 / 6,
+        },
+        "The factor of descent is (κ - 1) / (κ + 1), with κ = 25.",
+        1e-3,
+    )
+    compare(
+        ball,
+        4 / 6,
+        {
+            "That is β. The distance shrinks by its root.": (4 / 6) ** 2,
+            "That is the factor of plain descent.": 24 / 26,
+        },
+        "The factor of the ball is (√κ - 1) / (√κ + 1), with √κ = 5.",
+        1e-3,
     )
 
 
-# ---------------------------------------------------------------- 04.4 a schedule
+# ---------------------------------------------------------------- 04.7, 04.8 steps
 
 
-def check_rate_at(answer, rng):
-    for num_steps, warmup, peak in ((100, 20, 0.5), (60, 5, 2.0), (31, 30, 1.0)):
+def steps_of(answer, gradients, w, **settings):
+    """The weights after each step of the learner's function; its memory is kept whole."""
+    memory, path = {}, []
+    for g in gradients:
+        w, memory = parts(
+            call(answer, w, g, memory, **settings), 2, "two things: new weights, new memory"
+        )
+        expect(isinstance(memory, dict), "The memory should come back as a dictionary.")
+        w = numbers(w, "The new weights", np.shape(g))
+        path.append(w)
+    return np.stack(path)
 
-        def right(t, n=num_steps, w=warmup, p=peak):
-            done = (t - w) / (n - w)
-            return p * t / w if t < w else p * (1 + np.cos(np.pi * done)) / 2
 
-        steps = np.arange(num_steps + 1)
-        rates = [call(answer, int(t), num_steps, warmup, peak) for t in steps]
-        got = numbers(rates, "The rates", (num_steps + 1,))
-        expected = np.array([right(t) for t in steps])
-        fall, done = steps >= warmup, (steps - warmup) / (num_steps - warmup)
-        whole = peak * (1 + np.cos(np.pi * steps / num_steps)) / 2
-        off = int(np.argmax(~np.isclose(got, expected, 1e-6, 1e-6)))
+def check_rmsprop_step(answer, rng):
+    for shape in ((3,), (), (4, 2)):
+        rate, rho, epsilon = rng.uniform(0.01, 0.2), rng.uniform(0.7, 0.95), 1e-3
+        gradients, w = rng.normal(size=(6, *shape)) * 2, rng.normal(size=shape)
+        if shape:
+            gradients[:2, 0] = 0  # a weight without gradients so far
+        settings = {"learning_rate": rate, "rho": rho, "epsilon": epsilon}
+        got = steps_of(answer, gradients, w, **settings)
 
-        def falls_as(curve, got=got, fall=fall):
-            return same(got[fall], curve[fall])
+        def path(gradients=gradients, w=w, settings=settings, **slip):
+            return rmsprop_by_sums(gradients, w, **settings, **slip)
 
         compare(
             got,
-            expected,
+            path(),
             {
-                "The rise is missing: the rate should start at 0 and grow until "
-                "warmup_steps.": whole,
-                "The rate at step 0 should be 0.": not same(got[0], 0),
-                "Before warmup_steps: peak · t / warmup_steps.": (
-                    not same(got[~fall], expected[~fall])
+                "That is AdaGrad: its sum never forgets.": path(old=1.0, new=1.0),
+                "Both weights are needed: rho for the old average, 1 - rho for the new "
+                "square.": path(new=1.0),
+                "rho belongs to the old average, 1 - rho to the new square.": (
+                    path(old=1 - rho, new=rho)
                 ),
-                "The cosine starts at step 0. It should start where the rise ends.": (
-                    falls_as(whole)
+                "The new square must enter the average before the step divides by it.": (
+                    path(late=1)
                 ),
-                "That is a quarter of a cosine. Half a one, (1 + cos(π·done)) / 2, ends "
-                "flat.": falls_as(peak * np.cos(np.pi / 2 * done)),
-                "That falls on a straight line. Half a cosine is asked for.": (
-                    falls_as(peak * (1 - done))
+                "Epsilon stands under the root, beside G.": path(beside=True),
+                "The root is missing.": path(root=1.0),
+                "RMSprop does not correct the start of its average; Adam will.": (
+                    path(corrected=True)
                 ),
-                "At step warmup_steps the rate should be the peak.": (
-                    not same(got[warmup], peak)
-                ),
-                "At step num_steps the rate should be 0.": not same(got[-1], 0),
+                "The walk goes uphill: subtract the step.": 2 * w - path(),
             },
-            f"The rate at step {off} of {num_steps} is off.",
+            "The steps differ from w - learning_rate·g / √(G + epsilon) with G = rho·G + "
+            "(1 - rho)·g².",
+        )
+    check_defaults(answer, rng, 3e-4, rmsprop_by_sums, rho=0.9, epsilon=1e-7)
+
+
+def check_defaults(answer, rng, size, by_sums, **defaults):
+    """Gradients so small that the default of epsilon shows, too."""
+    gradients, w = size * rng.uniform(1, 2, (4, 3)), np.zeros(3)
+    got = steps_of(answer, gradients, w, learning_rate=0.1)
+    right = by_sums(gradients, w, learning_rate=0.1, **defaults)
+    expect(same(got, right), "Without settings the steps should use the stub's defaults.")
+
+
+def rmsprop_by_sums(gradients, w, *, learning_rate, rho, epsilon, old=None, new=None,
+                    late=0, beside=False, root=0.5, corrected=False):  # fmt: skip
+    """A path of RMSprop by weighted sums over all squares so far, perhaps with a slip."""
+    old, new, path = rho if old is None else old, new or 1 - rho, []
+    for t in range(1, len(gradients) + 1):
+        G = sum(new * old ** (k - late) * gradients[t - 1 - k] ** 2 for k in range(late, t))
+        G = G + np.zeros(np.shape(w))
+        G = G / (1 - rho**t) if corrected else G
+        scale = np.sqrt(G) + epsilon if beside else (G + epsilon) ** root
+        w = w - learning_rate * gradients[t - 1] / scale
+        path.append(w)
+    return np.stack(path)
+
+
+def check_adam_step(answer, rng):
+    for shape, epsilon in (((3,), 0.1), ((), 1e-8), ((4, 2), 0.1)):
+        rate, b1, b2 = rng.uniform(0.01, 0.2), rng.uniform(0.5, 0.95), 0.98
+        gradients = rng.normal(size=(7, *shape)) + 0.5
+        w = rng.normal(size=shape)
+        settings = {"learning_rate": rate, "beta_1": b1, "beta_2": b2, "epsilon": epsilon}
+        got = steps_of(answer, gradients, w, **settings)
+
+        def path(**slip):
+            return adam_by_sums(gradients, w, **settings, **slip)  # noqa: B023
+
+        compare(
+            got,
+            path(),
+            {
+                "The averages start at 0 and are not corrected.": path(first=1, second=1),
+                "Correct the average of the squares, too.": path(second=1),
+                "Correct the average of the gradients, too.": path(first=1),
+                "t starts at 1: at the first step the corrections are 1 - beta.": (
+                    path(shift=1)
+                ),
+                "The gradient itself is in the step: its average belongs there.": (
+                    path(momentum=False)
+                ),
+                "Epsilon stands beside the corrected root, not under it.": path(under=True),
+                "As in Keras, your epsilon is beside the uncorrected root; the task says "
+                "beside the corrected one.": path(keras_epsilon=True),
+                "The root is missing.": path(root=1.0),
+                "The walk goes uphill: subtract the step.": 2 * w - path(),
+            },
+            "The steps differ from Adam's. Keep the averages uncorrected in the memory, "
+            "and correct only what enters the step.",
+        )
+    check_defaults(answer, rng, 1e-7, adam_by_sums, beta_1=0.9, beta_2=0.999, epsilon=1e-8)
+    zeros = steps_of(answer, np.zeros((2, 3)), np.ones(3), learning_rate=0.1)
+    expect(same(zeros, np.ones((2, 3))), "Without a gradient the weights should stay.")
+
+
+def adam_by_sums(gradients, w, *, learning_rate, beta_1, beta_2, epsilon, first=None,
+                 second=None, shift=0, momentum=True, under=False, keras_epsilon=False,
+                 root=0.5):  # fmt: skip
+    """A path of Adam by weighted sums over all gradients so far, perhaps with a slip."""
+    path = []
+    for t in range(1, len(gradients) + 1):
+        past = gradients[t - 1 :: -1] if t < len(gradients) else gradients[::-1]
+        k = np.arange(t).reshape(-1, *[1] * (gradients.ndim - 1))
+        m = np.sum((1 - beta_1) * beta_1**k * past, axis=0)
+        v = np.sum((1 - beta_2) * beta_2**k * past**2, axis=0)
+        now = max(t - shift, 1)
+        c1, c2 = first or 1 - beta_1**now, second or 1 - beta_2**now
+        top = m / c1 if momentum else past[0]
+        if keras_epsilon:
+            bottom = (np.sqrt(v) + epsilon) / np.sqrt(c2)
+        elif under:
+            bottom = np.sqrt(v / c2 + epsilon)
+        else:
+            bottom = (v / c2) ** root + epsilon
+        w = w - learning_rate * top / bottom
+        path.append(w)
+    return np.stack(path)
+
+
+# ---------------------------------------------------------------- 04.9 decoupled decay
+
+
+def check_decoupled(answer, rng):
+    for decay in (0.3, 0.05, 0.0):
+        rate = rng.uniform(0.05, 0.3)
+        gradients, w = rng.normal(size=(5, 3)), rng.normal(size=3) + 2
+        seen = []
+
+        def inner(w, g, memory, *, learning_rate, boost=1.0, seen=seen):
+            seen.append(np.array(g))
+            count = memory.get("count", 0) + 1
+            size = 1 + np.abs(w)  # a step that looks at its weights, too
+            w = w - boost * learning_rate * np.sign(g) * count * size / 10
+            return w, {"count": count}
+
+        step = call(answer, inner, decay)
+        expect(callable(step), "Return a function, a step, not its result.")
+        path = steps_of(step, gradients, w, learning_rate=rate, boost=2.0)
+        expect(
+            all(same(a, g) for a, g in zip(seen, gradients, strict=False)),
+            "The inner step saw another gradient. The decay belongs beside the step, not "
+            "in its gradient.",
+        )
+        expect(len(seen) == 5, "Each new step should take one inner step.")
+
+        def path_with(shrink, after=False):
+            at, memory, path = w, {}, []  # noqa: B023
+            for g in gradients:  # noqa: B023
+                start = at
+                at = at if after else at - shrink * at
+                at, memory = inner(at, g, memory, learning_rate=rate, boost=2.0, seen=[])  # noqa: B023
+                at = at - shrink * (at if after == "new" else start) if after else at
+                path.append(at)
+            return np.stack(path)
+
+        compare(
+            path,
+            path_with(rate * decay),
+            {
+                "There is no decay.": path_with(0.0),
+                "The share is the learning rate times weight_decay.": path_with(decay),
+                "The weights grow: subtract the share.": path_with(-rate * decay),
+                "Shrink the weights before the step, and hand it the shrunk ones.": (
+                    same(path, path_with(rate * decay, "new"))
+                    or same(path, path_with(rate * decay, "old"))
+                ),
+            },
+            "The weights differ from shrinking by learning_rate·weight_decay and then "
+            "taking the step with the same gradient, memory and settings.",
+        )
+
+
+# ---------------------------------------------------------------- 04.10 three leaks
+
+
+class Runs:
+    """A table of made-up accuracies: run(name, rate, seed) -> (validation, test)."""
+
+    def __init__(self, rng, rates, seeds):
+        self.rates = rates
+        luck = {s: rng.normal(0, 0.05) for s in seeds}
+        self.table = {
+            (name, rate, s): (rng.uniform(0.5, 0.9), rng.uniform(0.5, 0.9) + luck[s])
+            for name in "AB"
+            for rate in rates[name]
+            for s in seeds
+        }
+
+    def __call__(self, name, rate, seed):
+        expect(name in ("A", "B"), f"run was called with the name {name!r}: A or B.")
+        own = rate in self.rates[name]
+        expect(own, f"{name} was run with a rate of the other's grid: each has its own.")
+        known = (name, rate, int(seed)) in self.table
+        expect(known, f"run was called with the seed {seed}, which is not given.")
+        return self.table[name, rate, int(seed)]
+
+    def result(self, kind, on, seeds, root=True, ddof=1, by=np.mean):
+        """Mean and error if the accuracy `kind` on the seeds `on` chooses the rates."""
+        test = {}
+        for name, grid in self.rates.items():
+            means = [by([self.table[name, r, s][kind] for s in on]) for r in grid]
+            best = grid[int(np.argmax(means))]
+            test[name] = np.array([self.table[name, best, s][1] for s in seeds])
+        d = test["A"] - test["B"]
+        return np.array([d.mean(), d.std(ddof=ddof) / (np.sqrt(len(d)) if root else 1)])
+
+
+def check_compare(answer, rng):
+    rates = {"A": [0.2, 0.8, 0.1, 0.4], "B": [0.01, 0.1, 0.001, 0.03, 0.003]}
+    for tuning, seeds in (
+        ([1, 2, 3], [11, 12, 13, 14]),
+        ([5, 6], [21, 22]),
+        ([4, 3], [9, 7]),
+    ):
+        while True:  # until no two mistakes give the same result
+            run = Runs(rng, rates, tuning + seeds)
+            right = run.result(0, tuning, seeds)
+            mistakes = {} if len(tuning) < 3 else {
+                "The median over the tuning seeds chose the rate. Take their mean.": (
+                    run.result(0, tuning, seeds, by=np.median)
+                )
+            }  # fmt: skip
+            mistakes |= {
+                "The difference is A minus B.": right * [-1, 1],
+                "The rate is still chosen on the test digits.": run.result(
+                    1, tuning, seeds
+                ),
+                "The rate is chosen on test digits, and with the seeds that are scored.": (
+                    run.result(1, seeds, seeds)
+                ),
+                "The rate was chosen with the seeds that are scored: use tuning_seeds.": (
+                    run.result(0, seeds, seeds)
+                ),
+                "All tuning seeds should have a say, not the first alone.": (
+                    run.result(0, tuning[:1], seeds)
+                ),
+                "A rate needs a good mean over the tuning seeds, not one good run.": (
+                    run.result(0, tuning, seeds, by=np.max)
+                ),
+                "That is scored with the tuning seeds: use seeds.": (
+                    run.result(0, tuning, tuning)
+                ),
+                "That is the standard deviation. The standard error is smaller by √n.": (
+                    run.result(0, tuning, seeds, root=False)
+                ),
+                "The standard deviation of a sample divides by n - 1.": (
+                    run.result(0, tuning, seeds, ddof=0)
+                ),
+            }
+            all_means = np.sort([right[0], *(m[0] for m in [*mistakes.values()][:-2])])
+            if np.diff(all_means).min() > 1e-3:
+                break
+        got = parts(
+            call(answer, run, rates, tuning, seeds),
+            2,
+            "two numbers: mean of the differences, and its standard error",
+        )
+        got = numbers(list(got), "The result", (2,))
+        mistakes[
+            "The mean is right. The error should be that of the paired differences, "
+            "seed by seed."
+        ] = same(got[0], right[0])
+        compare(
+            got,
+            right,
+            mistakes,
+            "Choose by mean validation accuracy over tuning_seeds, score by test accuracy "
+            "over seeds.",
+        )
+    tie = {"A": [0.2, 0.1, 0.4], "B": [2.0, 4.0, 1.0]}
+    run = Runs(rng, tie, [1, 2, 3])
+    run.table = {key: (0.7, test) for key, (_, test) in run.table.items()}
+    got = parts(call(answer, run, tie, [1], [2, 3]), 2, "two numbers")
+    first = run.result(0, [1], [2, 3])[0]
+    expect(same(got[0], first), "On a tie, take the first rate of the grid.")
+
+
+# ---------------------------------------------------------------- 04.11 momentum in noise
+
+
+def best_loss(noise, beta, share, num_steps=200):
+    """The lowest expected loss over the rates, from the moments of (w, v): no walks."""
+    curvature = np.logspace(-2, 0, 20)  # (20,)
+    rate = share * np.array([1.9, 1, 0.5, 0.2, 0.1, 0.05])[:, None]  # (6, 1)
+    pull, one = -rate * curvature, np.ones((6, 20))
+    step = np.stack([1 + pull, beta * one, pull, beta * one], -1).reshape(6, 20, 2, 2)
+    push = (rate * noise)[..., None, None] ** 2 * np.ones((2, 2))
+    mean, spread = np.zeros((6, 20, 2, 1)), np.zeros((6, 20, 2, 2))
+    mean[..., 0, 0] = 1
+    for _ in range(num_steps):
+        mean = step @ mean
+        spread = step @ spread @ step.swapaxes(-1, -2) + push
+    squares = mean[..., 0, 0] ** 2 + spread[..., 0, 0]
+    return np.min((curvature * squares).sum(axis=1)) / 2
+
+
+def check_momentum_gain(answer, rng):
+    for noise in (0.0, 0.005, 0.01, 0.1, 1.0):
+        ball, descent = best_loss(noise, 0.9, 0.1), best_loss(noise, 0.0, 1.0)
+        right, fixed = descent / ball, descent / best_loss(noise, 0.9, 1.0)
+        got = float(numbers(call(answer, noise), "The result", ()))
+        near = {"right": right, "upside down": 1 / right, "fixed": fixed}
+        near = {n: abs(np.log(max(got, 1e-300) / r)) <= 0.12 for n, r in near.items()}
+        if near["right"]:
+            continue
+        expect(
+            not near["upside down"], "Divide the loss of plain descent by that of the ball."
+        )
+        expect(not near["fixed"], "The ball takes a tenth of the rates.")
+        raise Wrong(
+            f"With the noise {noise:g} the ratio should be about {right:.3g}, yours is "
+            f"{got:.3g}. Is the noise normal, new at each step and walk, and is the "
+            "best rate chosen by the mean over 200 walks?"
         )
 
 
@@ -197,7 +400,7 @@ def check_descend(answer, rng):
     ours, baseline = [], []
     turn = np.linalg.qr(rng.normal(size=(20, 20)))[0]
     H = turn * np.logspace(-3, 0, 20) @ turn.T
-    for _ in range(30):
+    for _ in range(100):
         bottom, calls = turn @ (3 * rng.normal(size=20)), [0]
 
         def gradient(w, bottom=bottom, calls=calls):
@@ -211,7 +414,7 @@ def check_descend(answer, rng):
         ours.append(w - bottom)
         w = np.zeros(20)
         for _ in range(BUDGET):
-            w = w - gradient(w)
+            w = w - 1.4 * gradient(w)
         baseline.append(w - bottom)
     expect(np.isfinite(ours).all(), "The weights are not finite: the rate is too large.")
     ratio = np.sum(ours @ H * ours) / np.sum(baseline @ H * np.array(baseline))
@@ -221,9 +424,11 @@ def check_descend(answer, rng):
 
 
 CHECKS = {
-    "04.1": check_momentum_step,
-    "04.2": check_corrected_average,
-    "04.3": check_clip_gradients,
-    "04.4": check_rate_at,
     "04.5": check_descend,
+    "04.6": check_bowl,
+    "04.7": check_rmsprop_step,
+    "04.8": check_adam_step,
+    "04.9": check_decoupled,
+    "04.10": check_compare,
+    "04.11": check_momentum_gain,
 }

@@ -13,10 +13,9 @@ import numpy as np
 import pytest
 
 from dl_course import backprop, network
-from dl_course import optimizers as opt
 from tools.chapters import definitions
 
-linear = definitions("01")
+linear, opt = definitions("01"), definitions("04")
 
 
 def line(x):
@@ -600,7 +599,7 @@ def test_E074_a_moving_average_gains_little_at_the_old_rate():
         return np.linalg.norm(path, axis=1)
 
     plain = distances(opt.sgd, learning_rate=0.1)
-    mean = distances(opt.ema_momentum, learning_rate=0.1, corrected=False)
+    mean = distances(opt.ema_momentum, learning_rate=0.1)
     ball = distances(opt.sgd, learning_rate=0.1, momentum=0.9)
     assert mean[10] > 1.05 * plain[10]  # it starts late
     assert 0.9 < mean[400] / plain[400] < 1.1  # and gains little
