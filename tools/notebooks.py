@@ -131,6 +131,7 @@ GET = "It comes with the course: get its folder, and open this notebook with `ma
 FOLDED = {  # tag of a cell: the title that stands in place of its code
     "setup": "Set-up",
     "solution": "Solution",
+    "worked": "One way to write it: try the exercise first",
     "claims": "What is claimed, and checked",
     "figure": "Drawing",
 }
@@ -148,7 +149,7 @@ def build(chapter, handout=False, source=None, hints=True):
     middle = jupytext.reads(source, fmt="py:percent").cells
     cells = [*first_cells(chapter), *middle, *last_cells(chapter)]
     if handout:
-        cells = for_handout(cells, hints)
+        cells = for_handout(cells, hints, chapter)
     notebook = new_notebook(cells=[finish(cell) for cell in cells])
     seen = {}
     for cell in notebook.cells:  # an id depends on the text alone: quiet diffs
@@ -167,9 +168,18 @@ def build(chapter, handout=False, source=None, hints=True):
     return notebook
 
 
-def for_handout(cells, hints):
-    """The cells without solutions; the first says how to get the course's package."""
+def for_handout(cells, hints, chapter):
+    """The cells without solutions; the first says how to get the course's package.
+
+    Later cells need what a cell tagged `worked` defines: a handout imports it.
+    """
     cells = [cell for cell in cells if "solution" not in tags(cell)]
+    for cell in cells:
+        if "worked" in tags(cell):
+            names = ", ".join(
+                re.findall(r"^(?:def|class) (\w+)", cell.source, re.MULTILINE)
+            )
+            cell.source = f"from dl_course.{chapter['module']} import {', '.join(names)}"
     course = manifest()[0]
     address = "<https://github.com/{repository}/tree/{tag}>".format(**course)
     cells[0].source += HANDOUT.format(

@@ -93,7 +93,7 @@ def folded(cell):
     kinds = tags(cell)
     title = re.match(r"# @title (.+)\n", cell.source)
     title = title[1] if title else None
-    for kind in ("solution", "claims", "setup"):
+    for kind in ("solution", "worked", "claims", "setup"):
         if kind in kinds:
             return "hide-cell", title or FOLDED[kind]
     if "figure" in kinds and "predict" in kinds:
