@@ -176,9 +176,7 @@ def for_handout(cells, hints, chapter):
     cells = [cell for cell in cells if "solution" not in tags(cell)]
     for cell in cells:
         if "worked" in tags(cell):
-            names = ", ".join(
-                re.findall(r"^(?:def|class) (\w+)", cell.source, re.MULTILINE)
-            )
+            names = re.findall(r"^(?:def|class) (\w+)", cell.source, re.MULTILINE)
             cell.source = f"from dl_course.{chapter['module']} import {', '.join(names)}"
     course = manifest()[0]
     address = "<https://github.com/{repository}/tree/{tag}>".format(**course)

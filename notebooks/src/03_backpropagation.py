@@ -261,7 +261,7 @@ axis.plot(
 )
 axis.plot(zeros, by_step, "s--")
 axis.plot(zeros, by_directions, "o")
-axis.text(34, 0.04, "step check, off 1 by", color=plots.BLUE, ha="right")
+axis.text(34, 0.05, "step check: its distance from 1", color=plots.BLUE, ha="right")
 axis.text(1, 0.9, "dots: 20 random directions", color=plots.RED)
 axis.text(1, 0.75, "dotted: the truth")
 axis.set(

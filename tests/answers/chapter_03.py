@@ -250,7 +250,7 @@ def keep_pieces(x, layers, u, every):
     for first in reversed(range(0, len(layers), every)):
         inputs = [kept.pop()]
         old.append(inputs)
-        for forward, _ in layers[first : first + every - 1]:
+        for forward, _ in layers[first : first + every][:-1]:
             inputs.append(forward(inputs[-1]))
         for (_, vjp), a in zip(layers[first : first + every][::-1], inputs[::-1]):  # noqa: B905
             u = vjp(a, u)
@@ -318,10 +318,11 @@ WRONG = {
     "03.9": [
         (lambda *args: residual(*args)[::-1], "exchanged"),
         (lambda *args: residual(*args, relative=False), "by the length of u"),
-        (lambda *args: residual(*args, back=0), "h is used twice"),
+        (lambda *args: residual(*args, back=0), "or on the way back"),
         (lambda *args: residual(*args, own=False), "a forward pass of their own"),
+        (lambda *args: residual(*args, back=2), "h is used twice"),
         (lambda *args: residual(*args, at="a"), "The control is wrong"),
-        (lambda *args: [residual(*args)[0]] * 2, "no residual connection"),
+        (lambda *args: [residual(*args)[0]] * 2, "the connection is missing"),
         (lambda *args: residual(*args)[0], "Return two numbers"),
     ],
     "03.10": [
