@@ -1244,45 +1244,48 @@ def accuracy(layers, x, labels):
 
 
 # %% [markdown]
-# MNIST (LeCun et al., 1998) has 60,000 digits, and we show each of them five times. But is
+# MNIST (LeCun et al., 1998) has 60,000 digits, and we show each of them four times. But is
 # it worth sending the gradient down to the first layer? There is a rival that spares
 # backpropagation altogether: leave the first layer as it is, at its random start, and train
-# only the last one, whose gradient is that of chapter 01. Both begin with the same weights,
-# see the same digits, and take the learning rate that was best on digits 50,000 to 60,000
-# after a short training on others.
+# only the last one, whose gradient is that of chapter 01. Both begin with the same weights
+# and see the same digits, and each takes the learning rate that did best in a short training,
+# judged by digits 50,000 to 60,000.
 
 
 # %%
 def hidden(x):
     """The first layer's output with its random start (batch, 128)."""
-    return network.forward(x, start[:1])[-1]
+    return network.forward(x, start[:1])[-1].astype("float32")
+
+
+def train_in_turn(x, labels, layers, rates):
+    """One epoch for each learning rate; chapter 04 says why rates should sink."""
+    for rate in rates:
+        layers = train(x, labels, layers, learning_rate=rate)
+    return layers
 
 
 SIDES = {  # name: (how its inputs are made, its layers)
     "both layers": (lambda x: x, start),
     "last layer only": (hidden, start[1:]),
 }
-RATES = [0.03, 0.1, 0.3]
+RATES = [0.1, 0.4, 1.6, 6.4]
 best_rate = {}
 for side, (prepare, layers) in SIDES.items():
-    scores = []
-    for rate in RATES:
-        short = train(
-            prepare(x_train[:15_000]), y_train[:15_000], layers, learning_rate=rate
-        )
-        scores.append(accuracy(short, prepare(x_train[50_000:]), y_train[50_000:]))
+    x, held_out = prepare(x_train[:20_000]), prepare(x_train[50_000:])
+    with np.errstate(all="ignore"):  # the largest rates overflow
+        tried = [
+            train_in_turn(x, y_train[:20_000], layers, (r, r / 5)) for r in RATES
+        ]
+    scores = [accuracy(each, held_out, y_train[50_000:]) for each in tried]
     best_rate[side] = RATES[np.argmax(scores)]
-print(best_rate)
 
 # %%
 trained, read = {}, {}
-for side, (prepare, layers) in SIDES.items():
-    for share in progress(
-        [1, 1, 1, 0.4, 0.2], side
-    ):  # chapter 04 says why it sinks
-        rate = share * best_rate[side]
-        layers = train(prepare(x_train), y_train, layers, learning_rate=rate)
-    trained[side], read[side] = layers, accuracy(layers, prepare(x_test), y_test)
+for side, (prepare, layers) in progress(SIDES.items(), "training"):
+    rates = best_rate[side] * np.array([1, 1, 0.4, 0.1])
+    trained[side] = train_in_turn(prepare(x_train), y_train, layers, rates)
+    read[side] = accuracy(trained[side], prepare(x_test), y_test)
 
 # %% [markdown]
 # **Predict.** How many of 100 new digits does the network read if both layers learn, and
@@ -1291,21 +1294,22 @@ for side, (prepare, layers) in SIDES.items():
 # %% tags=["predict"]
 report("accuracy, both layers", read["both layers"])
 report("accuracy, last layer only", read["last layer only"])
+report("learning rates that did best", list(best_rate.values()))
 
 # %% [markdown]
 # <details><summary>Answer</summary>
 #
-# Almost 98 with both, and some 94 with random features and a trained last layer. Random
-# features go surprisingly far, but the gradient in the first layer removes more than half of
-# the remaining mistakes. And all of it took a few seconds, where section 1 needed minutes for
-# a single gradient.
+# Almost 98 with both, fewer than 90 if the first layer stays random. That is even less than
+# softmax regression reads from the bare pixels (chapter 01). A hidden layer is worth nothing
+# by itself; it has to hear of the loss. And all of this took a few seconds, where section 1
+# needed minutes for a single gradient.
 #
 # </details>
 
 # %% tags=["claims"]
 claim("test accuracy, NumPy alone", read["both layers"], at_least=0.97)
 gain = read["both layers"] - read["last layer only"]
-claim("accuracy, both layers - last layer only", gain, at_least=0.015)
+claim("accuracy, both layers - last layer only", gain, at_least=0.06)
 
 # %% [markdown]
 # No library computed a single derivative. (`python -m benchmarks.numpy_mlp` runs a race
@@ -1569,10 +1573,12 @@ plots.show(figure, alt=alt)
 # %% [markdown]
 # *Above, the way forward: how much examples still differ after each layer. Below, the way
 # back, from right to left: the length of $\delta$ (marks) and the product of the factors
-# $\chi$ (lines).* Where a gradient fades, the differences fade, too. Glorot & Bengio (2010)
-# and He et al. (2015) chose their variances such that $\chi$ is near 1 for tanh and for ReLU.
-# Large weights saturate sigmoid and tanh, so differences are kept at the price of slopes near
-# zero, and make ReLU explode.
+# $\chi$ (lines).* Where a gradient fades, the differences fade, too, until rounding is all that
+# is left. Glorot & Bengio (2010) and He et al. (2015) chose their variances such that $\chi$ is
+# near 1 for tanh and for ReLU. Large weights make ReLU explode in both directions. With tanh
+# they show that $\chi$ speaks of *small* differences: outputs lie between $-1$ and 1, so the
+# spread cannot grow, but tiny differences do, until they fill the whole range, and the gradient
+# explodes.
 #
 # ### Cures, and one tried
 #
@@ -1611,7 +1617,7 @@ def deep_start(kind, rng):
 
 
 KINDS = "glorot", "4 × glorot", "4 × glorot, centered"
-x, y, held_out = x_train[:8000], y_train[:8000], slice(50_000, 60_000)
+x, y, held_out = x_train[:6000], y_train[:6000], slice(50_000, 60_000)
 deep_read, first_spread = {}, {}
 for kind in progress(KINDS, "starts"):
     layers = deep_start(kind, np.random.default_rng(seed(9)))
