@@ -348,29 +348,23 @@ def check_gradient_left(answer, rng):
         weights = [rng.normal(size=(units, units)) * 1.5 for _ in range(depth)]
         x, u = rng.normal(size=(2, batch, units)) * 2
         got = parts(call(answer, weights, x, u), 2, "two numbers: plain, residual")
-        plain, residual = (numbers(each, "Each share", ()) for each in got)
-        right = [share_of_gradient(weights, x, u, keep) for keep in (0, 1)]
-        expect(
-            not (same(plain, right[1], 1e-5) and same(residual, right[0], 1e-5)),
-            "The two are exchanged: first plain, then residual.",
-        )
-        expect(
-            not same(plain, right[0] * np.linalg.norm(u), 1e-5),
-            "Divide the length of ∂L/∂x by the length of u.",
-        )
-        expect(
-            same(plain / right[0], 1, 1e-4),
+        shares = np.array([numbers(each, "Each share", ()) for each in got])
+        right = np.array([share_of_gradient(weights, x, u, keep) for keep in (0, 1)])
+        control = same(shares[0] / right[0], 1, 1e-4)
+        compare(
+            shares / right,
+            [1, 1],
+            {
+                "The two are exchanged: first plain, then residual.": right[::-1] / right,
+                "Divide the length of ∂L/∂x by the length of u.": [np.linalg.norm(u)] * 2,
+                "Both shares are equal: the connection is missing, forward or on the way "
+                "back.": control and same(shares[1] / right[0], 1, 1e-4),
+                "The control is right, the residual network is not: h is used twice, so its "
+                "adjoint is a sum; and its sums need a forward pass of their own.": control,
+            },
             "The control is wrong, without residual connections: ∂L/∂h = (∂L/∂a ⊙ σ') Wᵀ, "
             "layer by layer, with σ' at the sums of the forward pass.",
-        )
-        expect(
-            not same(residual, right[0], 1e-5),
-            "Both shares are equal: the connection is missing, forward or on the way back.",
-        )
-        expect(
-            same(residual / right[1], 1, 1e-4),
-            "The control is right, the residual network is not: h is used twice, so its "
-            "adjoint is a sum; and its sums need a forward pass of their own.",
+            tolerance=1e-4,
         )
 
 
