@@ -359,7 +359,7 @@ def check_gradient_left(answer, rng):
                 "Divide the length of ∂L/∂x by the length of u.": [np.linalg.norm(u)] * 2,
                 "Both shares are equal: the connection is missing, forward or on the way "
                 "back.": control and same(shares[1] / right[0], 1, 1e-4),
-                "The control is right, the residual network is not: h is used twice, so its "
+                "The control is right, the residual network not: h is used twice, so its "
                 "adjoint is a sum; and its sums need a forward pass of their own.": control,
             },
             "The control is wrong, without residual connections: ∂L/∂h = (∂L/∂a ⊙ σ') Wᵀ, "
