@@ -1269,7 +1269,7 @@ SIDES = {  # name: (how its inputs are made, its layers)
     "both layers": (lambda x: x, start),
     "last layer only": (hidden, start[1:]),
 }
-RATES = [0.1, 0.4, 1.6, 6.4]
+RATES = [0.1, 0.4, 1.6, 6.4, 25.6]
 best_rate = {}
 for side, (prepare, layers) in SIDES.items():
     x, held_out = prepare(x_train[:20_000]), prepare(x_train[50_000:])
@@ -1326,22 +1326,22 @@ a, z = remember(x_test, reader)
 _, by_logits = softmax_cross_entropy(a[-1], y_test)
 _, deltas = backward(reader, a, z, by_logits)
 by_pixel = deltas[0] @ reader[0][0].T  # (10000, 784)
-wrong = np.flatnonzero(a[-1].argmax(axis=1) != y_test)[:8]
+wrong = np.flatnonzero(a[-1].argmax(axis=1) != y_test)[:6]
 
 # %% tags=["figure"]
 bare = {"frame_on": False, "xticks": [], "yticks": []}
-figure, axes = plt.subplots(2, 8, figsize=(7.6, 2.2), subplot_kw=bare)
+figure, axes = plt.subplots(2, 6, figsize=(5.8, 2.2), subplot_kw=bare)
 for (top, bottom), i in zip(axes.T, wrong, strict=True):
     top.imshow(x_test[i].reshape(28, 28))
     top.set_title(f"{y_test[i]} as {a[-1][i].argmax()}", fontsize=9)
     scaled = by_pixel[i].reshape(28, 28) / np.abs(by_pixel[i]).max()
     bottom.imshow(scaled, "PuOr_r", vmin=-1, vmax=1)
 plots.show(
-    figure, alt="Eight misread digits; below each, the gradient of its pixels."
+    figure, alt="Six misread digits; below each, the gradient of its pixels."
 )
 
 # %% [markdown]
-# *Eight digits that it misreads, and below each the gradient of the loss with respect to its
+# *Six digits that it misreads, and below each the gradient of the loss with respect to its
 # pixels.* More ink on the orange pixels makes the loss worse, on the purple ones better.
 #
 # Is that real? Change every pixel, a number from 0 to 1, by 0.1: once with a random sign, and
@@ -1551,7 +1551,7 @@ off = [np.log10(length[0] / chi[0]) for _, length, chi in ways.values()]
 claim("gradient off χ's product, in powers of ten", np.abs(off).max(), at_most=1.2)
 
 # %% tags=["figure"]
-figure, axes = plt.subplots(2, 3, figsize=(7.6, 4.6), sharex=True, sharey=True)
+figure, axes = plt.subplots(2, 3, figsize=(6.2, 4.4), sharex=True, sharey=True)
 layer, styles = np.arange(1, 31), ("C0o", "C1s", "C2^")
 for (column, name), (style, scheme) in itertools.product(
     enumerate(names), zip(styles, schemes, strict=True)
