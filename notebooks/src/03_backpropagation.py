@@ -1003,7 +1003,8 @@ report("u · Jv and Jᵀu · v", sides["forward"], sides["backward"])
 # <details><summary>Answer</summary>
 #
 # From perturbation, by its own error. We perturbed the *first* weights: their gradient
-# comes last, through every step. From TensorFlow we differ by rounding.
+# comes last, through every step. From TensorFlow we differ by rounding. And the two sides,
+# $u\cdot Jv$ and $J^\top u\cdot v$, agree in every digit that is shown.
 #
 # </details>
 
