@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from dl_course import rnn
 from tools.chapters import definitions
 
-gradients = definitions("03")
+checking = definitions("03")
 
 FEW = settings(max_examples=8, derandomize=True, deadline=None, database=None)
 LAYERS = {
@@ -131,7 +131,7 @@ def test_bptt_is_the_gradient_of_the_tape(seed, sizes):
     outputs, _ = rnn.run(rnn.rnn_step, x, weights)
     gradients = rnn.rnn_gradients(x, outputs, weights, 2 * target * outputs)
     for a, b in zip(gradients, taped(x, weights, target), strict=True):
-        assert gradients.relative_error(a, np.asarray(b)) <= 1e-9
+        assert checking.relative_error(a, np.asarray(b)) <= 1e-9
 
 
 def test_bptt_agrees_with_nudging():
@@ -147,8 +147,7 @@ def test_bptt_agrees_with_nudging():
     blame[:, -1] = 2 * outputs[:, -1]
     ours = rnn.rnn_gradients(x, outputs, [kernel, recurrent, bias], blame)[1]
     assert (
-        gradients.relative_error(ours, gradients.numerical_gradient(loss, recurrent))
-        <= 1e-6
+        checking.relative_error(ours, checking.numerical_gradient(loss, recurrent)) <= 1e-6
     )
 
 
