@@ -22,7 +22,8 @@ os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # NumPy only, before its imp
 import numpy as np
 
 from benchmarks import table
-from dl_course import backprop, craft, data, lesson, network
+from dl_course import craft, data, lesson, network
+from tools.chapters import definitions
 
 SIZES, ACTIVATIONS = [784, 128, 10], ["relu", "linear"]
 EPOCHS, BATCH, RATE = 5, 64, 0.2
@@ -30,7 +31,9 @@ BAR = 0.97  # test accuracy
 
 
 def by_hand(x, y, layers):
-    return backprop.train(x, y, layers, epochs=EPOCHS, batch_size=BATCH, learning_rate=RATE)
+    return definitions("03").train(
+        x, y, layers, epochs=EPOCHS, batch_size=BATCH, learning_rate=RATE
+    )
 
 
 def prepared_fit(x, y, layers):

@@ -7,7 +7,10 @@ import tensorflow as tf
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from dl_course import agents, backprop, network
+from dl_course import agents, network
+from tools.chapters import definitions
+
+gradients = definitions("03")
 
 MANY = settings(max_examples=60, derandomize=True, deadline=None, database=None)
 MAZE = ["S.#.", "..#G", "...."]
@@ -242,9 +245,9 @@ def test_policy_gradient_is_that_of_finite_differences():
         z = states * agents.SCALE @ w
         return -np.mean(weights * np.log(network.softmax(z))[np.arange(6), actions])
 
-    numeric = backprop.numerical_gradient(loss, layers[0][0])
+    numeric = gradients.numerical_gradient(loss, layers[0][0])
     ours = agents.policy_gradient(layers, states, actions, weights)[0][0]
-    assert backprop.relative_error(ours, numeric) < 1e-6
+    assert gradients.relative_error(ours, numeric) < 1e-6
 
 
 # ---------------------------------------------------------------- errors

@@ -1,6 +1,5 @@
-"""Gradients proved against TensorFlow's GradientTape, finite differences and Keras."""
+"""Chapter 03's definitions against GradientTape, finite differences, brute force, Keras."""
 
-import math
 import operator
 
 import keras
@@ -11,10 +10,13 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from matplotlib import pyplot as plt
 
-from dl_course import backprop, network
-from dl_course.backprop import Value, relative_error
+from dl_course import network
+from tools.chapters import definitions
 
-# ------------------------------------------------------------------------ nudging
+backprop = definitions("03")
+Value, relative_error = backprop.Value, backprop.relative_error
+
+# -------------------------------------------------------------------- perturbation
 
 
 @given(st.integers(1, 3), st.integers(1, 4), st.integers(0, 2**32 - 1))
@@ -35,13 +37,6 @@ def test_numerical_gradient_of_large_numbers_and_of_one_number():
     assert found.shape == () and found == pytest.approx(12)
 
 
-def test_numerical_gradient_names_what_is_wrong():
-    with pytest.raises(ValueError, match="step: expected a number > 0, got 0"):
-        backprop.numerical_gradient(np.sum, np.ones(2), step=0)
-    with pytest.raises(ValueError, match=r"f: expected one number, got shape \(2,\)"):
-        backprop.numerical_gradient(lambda x: 2 * x, np.ones(2))
-
-
 def test_relative_error():
     assert relative_error([3, 4], [3, 4]) == 0 == relative_error([0], [0])
     assert relative_error([3, 4], [0, 0]) == 1
@@ -59,8 +54,6 @@ BINARY = IN_PLACE | {"+": operator.add, "-": operator.sub, "*": operator.mul,
                      "/": lambda a, b: a / (b * b + 1)}  # fmt: skip
 UNARY = {  # name: (with a Value, with a tensor)
     "tanh": (Value.tanh, tf.tanh),
-    "sigmoid": (Value.sigmoid, tf.sigmoid),
-    "relu": (Value.relu, tf.nn.relu),
     "exp": (lambda v: (v.tanh()).exp(), lambda t: tf.exp(tf.tanh(t))),
     "log": (lambda v: (v * v + 1).log(), lambda t: tf.math.log(t * t + 1)),
     "power": (lambda v: v**3, lambda t: t**3),
@@ -73,17 +66,16 @@ UNARY = {  # name: (with a Value, with a tensor)
 
 def follow(recipe, inputs, which):
     """Compute by a recipe: each step takes numbers computed before, old ones again too."""
-    numbers, safe = list(inputs), []
+    numbers = list(inputs)
     for name, i, j in recipe:
         i, j = i % len(numbers), j % len(numbers)
         if name in BINARY:
             x = numbers[i]
             x = BINARY[name](x, numbers[j])
         else:
-            safe.append(numbers[i] if name == "relu" else 1.0)
             x = UNARY[name][which](numbers[i])
         numbers.append(x)
-    return numbers[-1] + sum(numbers) * 0.1, numbers, safe
+    return numbers[-1] + sum(numbers) * 0.1, numbers
 
 
 @st.composite
@@ -100,10 +92,9 @@ def recipes(draw):
 def test_random_graphs_equal_gradient_tape_and_finite_differences(case):
     recipe, numbers = case
     values = [Value(x) for x in numbers]
-    output, steps, kinks = follow(recipe, values, 0)
+    output, steps = follow(recipe, values, 0)
     assume(all(abs(v.data) < 1e3 for v in steps))
-    assume(all(abs(float(k if isinstance(k, float) else k.data)) > 1e-3 for k in kinks))
-    output.backward()
+    backprop.backpropagate(output)
     found = [v.grad for v in values]
 
     tensors = [tf.constant(x, tf.float64) for x in numbers]
@@ -114,7 +105,9 @@ def test_random_graphs_equal_gradient_tape_and_finite_differences(case):
     taped = [float(g) for g in tape.gradient(result, tensors)]
     assert output.data == pytest.approx(float(result), rel=1e-12, abs=1e-12)
     # Derivatives can cancel: errors count against the largest number that was added.
-    size = max(1, *(abs(v.data) for v in steps), *(abs(v.grad) for v in output.history()))
+    size = max(
+        1, *(abs(v.data) for v in steps), *(abs(v.grad) for v in backprop.history(output))
+    )
     assert np.max(np.abs(np.subtract(found, taped))) <= 1e-10 * size
     if np.linalg.norm(taped) > 1e-3 * size:
         assert relative_error(found, taped) <= 1e-6
@@ -122,11 +115,11 @@ def test_random_graphs_equal_gradient_tape_and_finite_differences(case):
     def f(x):
         return follow(recipe, [Value(number) for number in x], 0)[0].data
 
-    nudged = backprop.numerical_gradient(f, numbers)
+    perturbed = backprop.numerical_gradient(f, numbers)
     if size < 100 and np.linalg.norm(taped) > 1e-2:
-        assert relative_error(found, nudged) <= 1e-6
+        assert relative_error(found, perturbed) <= 1e-6
     for value, gradient in zip(values, found, strict=True):
-        assert backprop.forward_derivative(output, value) == pytest.approx(
+        assert backprop.sweep_forward(backprop.history(output), value) == pytest.approx(
             gradient, rel=1e-9, abs=1e-9 * size
         )
 
@@ -134,19 +127,19 @@ def test_random_graphs_equal_gradient_tape_and_finite_differences(case):
 def test_a_node_used_twice_gets_both_shares():
     x = Value(3.0)
     y = x * x + x
-    y.backward()
+    backprop.backpropagate(y)
     assert (y.data, x.grad) == (12, 7)
     y = x + x
-    y.backward()
+    backprop.backpropagate(y)
     assert x.grad == 2
 
 
 def test_backward_twice_gives_the_same_gradients():
     x = Value(0.5)
     y = (x * 3).tanh() * x
-    y.backward()
+    backprop.backpropagate(y)
     first = x.grad
-    y.backward()
+    backprop.backpropagate(y)
     assert x.grad == first
 
 
@@ -156,7 +149,7 @@ def test_updates_that_look_in_place_leave_the_old_value_in_the_graph():
     x *= first  # 10
     x -= Value(1.0)  # 9
     x /= 3.0  # 3 = ((first + 3) first - 1) / 3
-    x.backward()
+    backprop.backpropagate(x)
     assert x.data == 3 and first.data == 2
     assert first.grad == pytest.approx((2 * 2 + 3) / 3)
 
@@ -166,68 +159,135 @@ def test_a_long_chain_needs_no_recursion(length):
     first = x = Value(1.0)
     for _ in range(length):
         x = x * (1 + 1 / length)
-    x.backward()
+    backprop.backpropagate(x)
     assert first.grad == pytest.approx((1 + 1 / length) ** length, rel=1e-9)
-    assert len(x.history()) == 2 * length + 1
+    assert len(backprop.history(x)) == 2 * length + 1
 
 
 def test_a_graph_with_2_to_the_100_paths_is_swept_once():
     first = x = Value(1.0)
     for _ in range(100):
         x = x + x
-    x.backward()
+    backprop.backpropagate(x)
     assert first.grad == 2.0**100
 
 
 def test_history_has_parents_first_and_each_value_once():
     a, b = Value(1.0), Value(2.0)
     output = (a * b + a) * (a * b)
-    nodes = output.history()
+    nodes = backprop.history(output)
     assert len(nodes) == len(set(nodes)) and nodes[-1] is output
     for i, node in enumerate(nodes):
         assert all(parent in nodes[:i] for parent, _ in node.parents)
 
 
-def test_extreme_numbers_do_not_overflow():
-    for x in (-1e4, 1e4):
-        s = Value(x).sigmoid()
-        s.backward()
-        assert s.data == float(x > 0)
-        assert Value(x).tanh().data == math.copysign(1, x)
-
-
 def test_special_points():
     zero = Value(0.0)
     for function, slope in [
-        (Value.relu, 0), (Value.tanh, 1), (Value.sigmoid, 0.25), (Value.exp, 1),
+        (Value.tanh, 1), (Value.exp, 1),
         (lambda v: v**0, 0), (lambda v: v**1, 1), (lambda v: v**2, 0),
     ]:  # fmt: skip
-        function(zero).backward()
+        backprop.backpropagate(function(zero))
         assert zero.grad == slope
 
 
 def test_numpy_numbers_and_arrays_of_values():
     x = Value(3.0)
     for y in (np.float64(2) * x, x * np.float32(2), np.int64(2) * x):
-        y.backward()
+        backprop.backpropagate(y)
         assert isinstance(y, Value) and (y.data, x.grad) == (6, 2)
     vector = np.array([Value(1.0), Value(2.0)])
     assert (vector @ vector).data == 5
-    assert repr(Value(2)) == "Value(2, grad=0)"
 
 
-def test_value_names_what_is_wrong():
-    for wrong in ("1", None, 1j, [1.0], np.ones(2)):
-        with pytest.raises(ValueError, match="data: expected a real number, got"):
+def test_what_is_no_number_fails_at_once():
+    for wrong in (None, 1j, [1.0], "a"):
+        with pytest.raises((TypeError, ValueError)):
             Value(wrong)
-    with pytest.raises(ValueError, match="data: expected a real number, got 'a'"):
-        Value(1) + "a"
-    with pytest.raises(ValueError, match="data: expected a real number"):
-        Value(-2) ** 0.5
-    with pytest.raises(ValueError, match="n: expected a constant as exponent"):
-        Value(2) ** Value(3)
-    with pytest.raises(ValueError, match=r"log: expected a number > 0, got -1\.0"):
+    for wrong in (lambda: Value(-2) ** 0.5, lambda: Value(2) ** Value(3)):
+        with pytest.raises(TypeError):
+            wrong()
+    with pytest.raises(ValueError, match=r"domain|positive"):
         Value(-1).log()
+
+
+def test_both_sweeps_take_nodes_in_order():
+    a, b = Value(0.4), Value(-1.3)
+    output = (a * b + a.exp()).tanh() / b - a
+    nodes = backprop.history(output)
+    backprop.sweep_back(nodes)
+    swept = a.grad, b.grad
+    backprop.backpropagate(output)
+    assert swept == (a.grad, b.grad)
+    for variable in (a, b):
+        assert backprop.sweep_forward(nodes, variable) == pytest.approx(variable.grad)
+
+
+# --------------------------------------------------------------------- single formulas
+
+
+def test_the_step_check_is_blind_and_random_directions_are_not():
+    rng = np.random.default_rng(0)
+    c, x = rng.normal(size=(2, 40))
+
+    def f(x):
+        return np.sum(c * np.sin(x))
+
+    right = c * np.cos(x)
+    for kept in (5, 20, 40):
+        g = np.where(np.arange(40) < kept, right, 0)
+        assert backprop.step_check(f, x, g, step=1e-6) == pytest.approx(1, abs=1e-5)
+        guess = backprop.estimated_error(f, x, g, rng, directions=2000)
+        assert guess == pytest.approx(relative_error(g, right), rel=0.1, abs=1e-8)
+    assert backprop.step_check(f, x, 2 * right, step=1e-6) == pytest.approx(0.5, rel=1e-4)
+
+
+@given(st.integers(1, 5), st.integers(1, 4), st.integers(1, 4), st.integers(0, 2**32 - 1))
+@settings(max_examples=30, deadline=None)
+def test_two_layers_equal_gradient_tape(batch, hidden, outputs, seed):
+    rng = np.random.default_rng(seed)
+    shapes = (3, hidden), (hidden,), (hidden, outputs), (outputs,)
+    weights = [rng.normal(size=shape) for shape in shapes]
+    x, y = rng.normal(size=(batch, 3)), rng.normal(size=(batch, outputs))
+    W1, b1, W2, b2 = variables = [tf.Variable(array) for array in weights]
+    with tf.GradientTape() as tape:
+        expected = tf.reduce_sum((tf.nn.relu(x @ W1 + b1) @ W2 + b2 - y) ** 2) / (2 * batch)
+    loss, ours = backprop.two_layer_gradients(x, y, *weights)
+    assert loss == pytest.approx(float(expected))
+    for found, theirs in zip(ours, tape.gradient(expected, variables), strict=True):
+        np.testing.assert_allclose(found, tf.convert_to_tensor(theirs), atol=1e-10)
+
+
+def test_softmax_vjp_equals_gradient_tape():
+    rng = np.random.default_rng(1)
+    z, u = rng.normal(size=(2, 3, 4, 5))
+    tensor = tf.constant(z)
+    with tf.GradientTape() as tape:
+        tape.watch(tensor)
+        p = tf.nn.softmax(tensor)
+    found = backprop.softmax_vjp(p.numpy(), u)
+    np.testing.assert_allclose(found, tape.gradient(p, tensor, u), atol=1e-12)
+
+
+@pytest.mark.parametrize("batch", [2, 7])
+def test_batch_normalization_equals_keras(batch):
+    rng = np.random.default_rng(2)
+    x, u = rng.normal(size=(2, batch, 3))
+    gamma, beta = rng.normal(size=(2, 3))
+    layer = keras.layers.BatchNormalization(epsilon=1e-2, dtype="float64")
+    layer.build(x.shape)
+    layer.gamma.assign(gamma)
+    layer.beta.assign(beta)
+    tensor = tf.constant(x)
+    with tf.GradientTape() as tape:
+        tape.watch(tensor)
+        expected = layer(tensor, training=True)
+    sources = [tensor, layer.gamma.value, layer.beta.value]
+    y, kept = backprop.batch_norm(x, gamma, beta, epsilon=1e-2)
+    np.testing.assert_allclose(y, expected, atol=1e-9)
+    theirs = tape.gradient(expected, sources, u)
+    for ours, other in zip(backprop.batch_norm_vjp(kept, u), theirs, strict=True):
+        np.testing.assert_allclose(ours, other, atol=1e-7)
 
 
 # --------------------------------------------------------------- networks of any shape
@@ -294,7 +354,7 @@ def test_matrix_backprop_equals_finite_differences(case):
     for (_, _, name), sums in zip(layers, z, strict=True):  # not at a kink
         assume("relu" not in name or np.abs(sums).min() > 1e-3)
     _, gradients = backprop.loss_and_gradients(x, labels, layers)
-    found, nudged = [], []
+    found, perturbed = [], []
     for l, (weights, bias, name) in enumerate(layers):
         for place, array in enumerate((weights, bias)):
 
@@ -304,10 +364,10 @@ def test_matrix_backprop_equals_finite_differences(case):
                 return backprop.loss_and_gradients(x, labels, changed)[0]
 
             found.append(gradients[l][place].ravel())
-            nudged.append(backprop.numerical_gradient(loss, array).ravel())
-    found, nudged = np.concatenate(found), np.concatenate(nudged)
-    assume(np.linalg.norm(nudged) > 1e-4)
-    assert relative_error(found, nudged) <= 1e-6
+            perturbed.append(backprop.numerical_gradient(loss, array).ravel())
+    found, perturbed = np.concatenate(found), np.concatenate(perturbed)
+    assume(np.linalg.norm(perturbed) > 1e-4)
+    assert relative_error(found, perturbed) <= 1e-6
 
 
 @given(networks())
@@ -345,9 +405,9 @@ def test_softmax_cross_entropy_equals_tensorflow_even_for_extreme_logits(n, k, s
     with tf.GradientTape() as tape:
         tape.watch(tensor)
         expected = cross_entropy(labels, tensor)
-    loss, blame = backprop.softmax_cross_entropy(logits, labels)
+    loss, by_logits = backprop.softmax_cross_entropy(logits, labels)
     assert loss == pytest.approx(float(expected), rel=1e-9, abs=1e-12)
-    np.testing.assert_allclose(blame, tape.gradient(expected, tensor), atol=1e-12)
+    np.testing.assert_allclose(by_logits, tape.gradient(expected, tensor), atol=1e-12)
 
 
 def test_float32_stays_float32():
@@ -358,6 +418,34 @@ def test_float32_stays_float32():
     assert {array.dtype for w, b, _ in trained for array in (w, b)} == {np.dtype("float32")}
     _, gradients = backprop.loss_and_gradients(x, labels, trained)
     assert {g.dtype for pair in gradients for g in pair} == {np.dtype("float32")}
+
+
+@given(networks())
+@settings(max_examples=20, deadline=None)
+def test_push_forward_is_the_derivative_along_a_direction(case):
+    x, _, layers = case
+    _, z = backprop.remember(x, layers)
+    for (_, _, name), sums in zip(layers, z, strict=True):  # not at a kink
+        assume("relu" not in name or np.abs(sums).min() > 1e-3)
+    v = np.cos(np.arange(x.size)).reshape(x.shape)
+    right, left = (network.forward(x + h * v, layers)[-1] for h in (1e-6, -1e-6))
+    found = backprop.push_forward(layers, z, v)
+    np.testing.assert_allclose(found, (right - left) / 2e-6, atol=1e-5, rtol=1e-5)
+
+
+def test_a_centered_start_makes_sigmoids_twice_tanh_of_half():
+    def start(kind):
+        return backprop.deep_start(kind, np.random.default_rng(3))
+
+    x = np.random.default_rng(4).uniform(size=(5, 784))
+    plain, centered = start("glorot"), start("4 × glorot, centered")
+    (W, b, _), *later = plain
+    h = 2 * np.tanh((x @ W + b) / 2)
+    for W, b, _ in later[:-1]:
+        h = 2 * np.tanh((h @ W + b) / 2)
+    expected = h @ later[-1][0] + later[-1][1]
+    np.testing.assert_allclose(network.forward(x, centered)[-1], expected, atol=1e-9)
+    assert [len(w) for w, _, _ in start("4 × glorot")] == [784] + [64] * 20
 
 
 # ----------------------------------------------------------------------------- training
@@ -399,7 +487,7 @@ def test_networks_name_what_is_wrong():
     with pytest.raises(ValueError, match=r"weights.*expected"):
         backprop.remember(x[:, :2], layers)
     a, z = backprop.remember(x, layers)
-    with pytest.raises(ValueError, match=r"blame: expected shape \(5, 2\), got \(5,\)"):
+    with pytest.raises(ValueError, match=r"by_output: expected shape \(5, 2\), got \(5,\)"):
         backprop.backward(layers, a, z, np.ones(5))
     for wrong in (labels[:4], labels - 1, labels + 2, np.full(5, 0.5), np.eye(5)[:, :2]):
         with pytest.raises(ValueError, match="labels: expected integers 0 to 1 of shape"):
@@ -417,27 +505,22 @@ def test_networks_name_what_is_wrong():
 def test_the_drawing_shows_every_value_and_no_two_boxes_in_one_place():
     w, x, b = Value(2.0, label="w"), Value(3.0, label="x"), Value(-1.0, label="b")
     y = (w * x + b).tanh() * x + w
-    y.backward()
+    backprop.backpropagate(y)
     figure = backprop.draw_graph(y)
     texts = [text.get_text() for text in figure.axes[0].texts]
-    for node in y.history():
+    for node in backprop.history(y):
         assert f"{node.label}\n{node.data:.3g}" in texts
         assert f"{node.grad:.3g}" in texts
     plt.close(figure)
-    place, paths = backprop._layout(y.history())
+    place, paths = backprop.layout_graph(backprop.history(y))
     spots = [place[stop] for stop in place]
     for i, (column, row) in enumerate(spots):
         for other_column, other_row in spots[:i]:
             assert column != other_column or abs(row - other_row) > 0.99
-    assert len(paths) == sum(len(node.parents) for node in y.history())
+    assert len(paths) == sum(len(node.parents) for node in backprop.history(y))
     for path, _ in paths:
         assert np.all(np.diff([place[stop][0] for stop in path]) == 1)
 
 
-def test_a_single_value_can_be_drawn_and_a_large_graph_is_refused():
+def test_a_single_value_can_be_drawn():
     plt.close(backprop.draw_graph(Value(1.0, label="x")))
-    x = Value(1.0)
-    for _ in range(40):
-        x = x.tanh()
-    with pytest.raises(ValueError, match="expected a graph of ≤ 40 Values, got 41"):
-        backprop.draw_graph(x)

@@ -8,6 +8,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from dl_course import backprop, network, optimizers, privacy
+from tools.chapters import definitions
+
+gradients = definitions("03")
 
 MANY = settings(max_examples=40, derandomize=True, deadline=None, database=None)
 
@@ -57,11 +60,11 @@ def test_losses_scores_and_input_gradient_are_tensorflows():
 
 def test_input_gradient_is_that_of_finite_differences():
     x, labels, layers, _ = case(1)
-    numeric = backprop.numerical_gradient(
+    numeric = gradients.numerical_gradient(
         lambda x: privacy.losses(x, labels, layers).sum(), x
     )
     assert (
-        backprop.relative_error(privacy.input_gradient(x, labels, layers), numeric) < 1e-6
+        gradients.relative_error(privacy.input_gradient(x, labels, layers), numeric) < 1e-6
     )
 
 

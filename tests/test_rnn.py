@@ -9,7 +9,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from dl_course import rnn
-from dl_course.backprop import numerical_gradient, relative_error
+from tools.chapters import definitions
+
+checking = definitions("03")
 
 FEW = settings(max_examples=8, derandomize=True, deadline=None, database=None)
 LAYERS = {
@@ -129,7 +131,7 @@ def test_bptt_is_the_gradient_of_the_tape(seed, sizes):
     outputs, _ = rnn.run(rnn.rnn_step, x, weights)
     gradients = rnn.rnn_gradients(x, outputs, weights, 2 * target * outputs)
     for a, b in zip(gradients, taped(x, weights, target), strict=True):
-        assert relative_error(a, np.asarray(b)) <= 1e-9
+        assert checking.relative_error(a, np.asarray(b)) <= 1e-9
 
 
 def test_bptt_agrees_with_nudging():
@@ -144,7 +146,9 @@ def test_bptt_agrees_with_nudging():
     blame = np.zeros_like(outputs)
     blame[:, -1] = 2 * outputs[:, -1]
     ours = rnn.rnn_gradients(x, outputs, [kernel, recurrent, bias], blame)[1]
-    assert relative_error(ours, numerical_gradient(loss, recurrent)) <= 1e-6
+    assert (
+        checking.relative_error(ours, checking.numerical_gradient(loss, recurrent)) <= 1e-6
+    )
 
 
 def test_truncation_cuts_where_it_says():

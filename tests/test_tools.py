@@ -143,6 +143,19 @@ def test_handouts_have_no_solutions(small_course):
     assert "answer" not in "".join(cell.source for cell in handout.cells)
 
 
+def test_handouts_import_what_later_cells_need(small_course):
+    chapter, source = small_course
+    worked = '\n# %% tags=["export", "core"]\ndef core():\n    return 42\n'
+    source.write_text(SMALL + worked, "utf-8")
+    texts = {
+        handout: "\n".join(c.source for c in notebooks.build(chapter, handout).cells)
+        for handout in (False, True)
+    }
+    assert "return 42" in texts[False] and "@title One way to write it" in texts[False]
+    assert "return 42" not in texts[True]
+    assert f"from dl_course.{chapter['module']} import core" in texts[True]
+
+
 HINTED = """
 
 # %% [markdown]

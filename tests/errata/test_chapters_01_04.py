@@ -15,7 +15,7 @@ import pytest
 from dl_course import backprop, network
 from tools.chapters import definitions
 
-linear, opt = definitions("01"), definitions("04")
+linear, checking, opt = definitions("01"), definitions("03"), definitions("04")
 
 
 def line(x):
@@ -481,7 +481,7 @@ def test_E235_the_layer_below_needs_its_own_delta():
     a2 = np.tanh(a1 @ W2)
     delta2 = 2 * a2 / a2.size * (1 - a2**2)
     delta1 = delta2 @ W2.T * (1 - a1**2)  # the missing line
-    ours = backprop.relative_error(x.T @ delta1, nudged(lambda W: loss(W, W2), W1))
+    ours = checking.relative_error(x.T @ delta1, nudged(lambda W: loss(W, W2), W1))
     assert ours < 1e-6
     with pytest.raises(ValueError, match="broadcast"):  # δ of the last layer as it is
         W1 - x.T @ delta2
