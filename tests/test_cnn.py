@@ -261,7 +261,7 @@ def test_batch_norm_is_kerass_in_training():
     layer.build(x.shape)
     layer.set_weights([gamma, beta, np.zeros(6), np.ones(6)])
     theirs = np.array(layer(x, training=True))
-    assert np.abs(cnn.batch_norm(x, gamma, beta) - theirs).max() <= 1e-5
+    assert np.abs(cnn.normalize_batch(x, gamma, beta) - theirs).max() <= 1e-5
 
 
 def test_random_layers_share_their_kernels_or_not():

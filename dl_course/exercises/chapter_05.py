@@ -363,7 +363,7 @@ def judge_gain(mean, error, gain, left_out, added_up, alone, base):
         mean,
         gain.mean(),
         {
-            "That is the loss when it is left out of all: start from none.": left_out.mean(),
+            "That is the loss when it is left out of all: add to none.": left_out.mean(),
             "That is the gain when it joins those before: add a single one.": (
                 added_up.mean()
             ),

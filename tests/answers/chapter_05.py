@@ -204,10 +204,10 @@ RIGHT = {
     ],
     "05.2": [price_by_counting],
     "05.5": [((3, 2), (2, 2), (3, 1), (3, 1)), [[2, 2], [3, 2], [3, 1], [3, 1]]],
-    "05.6": [nine_looks_at_once],
     "05.7": [depthwise_by_windows, depthwise_float32],
     "05.8": [moved_by_einsum, moved_with()],
     "05.9": [gains_by_lists, gains_with()],
+    "05.6": [nine_looks_at_once],
 }
 
 WRONG = {
@@ -242,20 +242,6 @@ WRONG = {
         ([(7, 2), (7, 1), (3, 1), (3, 1)], "larger than 3"),
         ([(3, 2)] * 3, "Four layers"),
         ([3, 3, 3, 3], "pairs"),
-    ],
-    "05.6": [
-        (looks_with(wrap=True), "wraps around"),
-        (looks_votes, "counting votes"),
-        (looks_probabilities, "likeliest class"),
-        (looks_with([(0, 0)]), "one look"),
-        (looks_with([step for step in STEPS if 0 in step]), "diagonal"),
-        (looks_with([step for step in STEPS if step != (0, 0)]), "in its place"),
-        (
-            lambda predict, x: looks_with()(
-                lambda y: predict(np.repeat(y[..., :1], y.shape[-1], -1)), x
-            ),
-            "differ",
-        ),
     ],
     "05.7": [
         (depthwise_with(flip=(True, False, False)), "y: the kernel is flipped"),
@@ -305,5 +291,19 @@ WRONG = {
         (gains_with(center=np.sum), "take the mean"),
         (lambda train, names, seeds: [(0.0, 0.0)] * len(names), "dict"),
         (lambda train, names, seeds: gains_with()(train, names[:1], seeds), "ingredients"),
+    ],
+    "05.6": [
+        (looks_with(wrap=True), "wraps around"),
+        (looks_votes, "counting votes"),
+        (looks_probabilities, "likeliest class"),
+        (looks_with([(0, 0)]), "one look"),
+        (looks_with([step for step in STEPS if 0 in step]), "diagonal"),
+        (looks_with([step for step in STEPS if step != (0, 0)]), "in its place"),
+        (
+            lambda predict, x: looks_with()(
+                lambda y: predict(np.repeat(y[..., :1], y.shape[-1], -1)), x
+            ),
+            "differ",
+        ),
     ],
 }
