@@ -35,7 +35,7 @@ def pad_amounts(size, kernel_size, *, strides=1, padding="valid", dilation=1):
 
 
 def output_size(size, kernel_size, *, strides=1, padding="valid", dilation=1):
-    """How many places a window has along a row: ⌊(size + padded - extent) / strides⌋ + 1."""
+    """How many places a window has in a row: ⌊(size + padded - extent) / strides⌋ + 1."""
     options = {"strides": strides, "padding": padding, "dilation": dilation}
     padded = size + sum(pad_amounts(size, kernel_size, **options))
     extent = dilation * (kernel_size - 1) + 1
@@ -129,8 +129,9 @@ def build_mnist_cnn(
 ):
     """The better network, for digits of side x side pixels. Not compiled.
 
-    blocks: (filters, kernel size, is there a pooling?) of each convolution; translation: the
-    largest move in training, as a part of the side; momentum: of batch norm's averages.
+    blocks: (filters, kernel size, is there a pooling?) of each convolution;
+    translation: the largest move in training, as a part of the side;
+    momentum: of batch norm's averages.
     """
     stack = [keras.Input((side, side, 1))]
     if translation:
@@ -152,8 +153,8 @@ def compile_mnist_cnn(
 ):
     """Compile for a training of so many steps with AdamW.
 
-    The learning rate climbs in the first fifth, then sinks to zero along a cosine, unless it
-    is constant.
+    The learning rate climbs in the first fifth, then sinks to zero along a cosine,
+    unless it is constant.
     """
     schedule = cosine_decay(learning_rate, steps, warmup_steps=steps // 5)
     if is_constant:

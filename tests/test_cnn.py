@@ -53,6 +53,8 @@ def close(ours, theirs):
 def test_conv2d_is_tensorflows(drawn, size, filters, strides, padding, dilation, has_bias):
     x, rng = drawn
     assume(fits(x, size, padding, dilation))
+    down, right = both(strides)  # if they differ, TensorFlow's CPU kernel leaves outputs of
+    assume(down == right or fits(x, size, "valid", dilation))  # tiny images unwritten
     shape = (*both(size), x.shape[3], filters)
     kernel = (rng.normal(size=shape) / math.sqrt(math.prod(shape[:3]))).astype("float32")
     bias = rng.normal(size=filters).astype("float32") if has_bias else 0.0
@@ -330,7 +332,7 @@ def test_receptive_fields_known_by_hand():
         (cnn.build_document_cnn, 34_826),
         (cnn.build_deeper_document_cnn, 93_322),
         (cnn.build_mnist_cnn, 99_418),
-        (lambda: cnn.build_mnist_cnn(batch_norm=False, translation=0), 99_178),
+        (lambda: cnn.build_mnist_cnn(batch_norm=False, translation=0), 98_698),
     ],
 )
 def test_networks_answer_with_probabilities(build, parameters):

@@ -501,7 +501,7 @@ def pad_amounts(size, kernel_size, *, strides=1, padding="valid", dilation=1):
 
 
 def output_size(size, kernel_size, *, strides=1, padding="valid", dilation=1):
-    """How many places a window has along a row: ⌊(size + padded - extent) / strides⌋ + 1."""
+    """How many places a window has in a row: ⌊(size + padded - extent) / strides⌋ + 1."""
     options = {"strides": strides, "padding": padding, "dilation": dilation}
     padded = size + sum(pad_amounts(size, kernel_size, **options))
     extent = dilation * (kernel_size - 1) + 1
@@ -1313,12 +1313,12 @@ claim("the second convolution's share of the work", work[1] / sum(work), equals=
 # %%
 def fit_digits(model, count, label):
     """One pass over the first `count` training digits."""
-    schedule = keras.optimizers.schedules.CosineDecay(0.002, math.ceil(count / 128))
+    schedule = keras.optimizers.schedules.CosineDecay(0.002, math.ceil(count / 64))
     model.compile(
         keras.optimizers.Adam(schedule), "sparse_categorical_crossentropy"
     )
     x, y, bar = x_train[:count], y_train[:count], progress_bar(label)
-    model.fit(x, y, batch_size=128, verbose=0, callbacks=[bar])
+    model.fit(x, y, batch_size=64, verbose=0, callbacks=[bar])
     return model
 
 
@@ -1346,14 +1346,16 @@ report("wrong of 1000, deeper network", 1000 * (1 - accuracy(second)))
 # %% [markdown]
 # <details><summary>Answer</summary>
 #
-# About twenty after a single pass. The untrained network guesses: nine of ten answers are
-# wrong. After 10,000 digits the deeper one gets about sixty wrong. We chose nothing by
-# looking at the test digits, so these numbers are honest.
+# Two to three dozen after a single pass. The untrained network guesses: about nine of ten
+# answers are wrong. After 10,000 digits the deeper one gets some sixty wrong. We chose nothing
+# by looking at the test digits, so these numbers are honest: they would be the same for other
+# new digits, up to chance. Accuracy on the *training* digits, which tutorials like to print,
+# cannot tell a network that reads from one that has learned its examples by heart.
 #
 # </details>
 
 # %% tags=["claims"]
-claim("first network's accuracy", 1 - len(wrong) / 10_000, at_least=0.96)
+claim("first network's accuracy", 1 - len(wrong) / 10_000, at_least=0.95)
 claim("accuracy, deeper network, trained - untrained", accuracy(second) - untrained,
       at_least=0.5)  # fmt: skip
 
@@ -1398,7 +1400,7 @@ plots.show(figure, alt="Thirty-two learned kernels of three by three weights.")
 # slants, much like those that we wrote by hand. Nobody asked for edges.
 
 # %% tags=["figure"]
-viewer = keras.Model(first.inputs, [first.layers[i].output for i in (0, 2)])
+viewer = keras.Model(first.inputs[0], [first.layers[i].output for i in (0, 2)])
 rows, titles = [], []
 for layer, maps_of_layer in enumerate(
     predict(viewer, seven[None, :, :, None]), start=1
@@ -1532,8 +1534,8 @@ def random_dense(x, rng):
 
 def random_layers(x, rng, shared):
     """Two layers of random 3 x 3 kernels, each with ReLU and pooling: (rows, 5, 5, 64)."""
-    sides, channels, kernels = (26, 11), (1, 32, 64), []
-    for side, c_in, c_out in zip(sides, channels, channels[1:], strict=True):
+    kernels = []
+    for side, c_in, c_out in [(26, 1, 32), (11, 32, 64)]:
         places = 1 if shared else side**2
         kernels.append(random_weights(rng, places, 9 * c_in, c_out))
     parts = []
@@ -1556,7 +1558,7 @@ edges = np.stack([edge, edge.T, slant, slant[::-1]], axis=-1)[
     :, :, None
 ]  # (3, 3, 1, 4)
 edges = np.concatenate([edges, -edges], axis=-1).astype("float32")  # both signs
-to_flatten = keras.Model(first.inputs, first.layers[4].output)  # (batch, 1600)
+to_flatten = keras.Model(first.inputs[0], first.layers[4].output)  # (batch, 1600)
 
 by_hand = {
     "pixels": ridge_accuracy(x_probe),
@@ -1737,8 +1739,9 @@ def build_mnist_cnn(
 ):
     """The better network, for digits of side x side pixels. Not compiled.
 
-    blocks: (filters, kernel size, is there a pooling?) of each convolution; translation: the
-    largest move in training, as a part of the side; momentum: of batch norm's averages.
+    blocks: (filters, kernel size, is there a pooling?) of each convolution;
+    translation: the largest move in training, as a part of the side;
+    momentum: of batch norm's averages.
     """
     stack = [keras.Input((side, side, 1))]
     if translation:
@@ -1763,8 +1766,8 @@ def compile_mnist_cnn(
 ):
     """Compile for a training of so many steps with AdamW.
 
-    The learning rate climbs in the first fifth, then sinks to zero along a cosine, unless it
-    is constant.
+    The learning rate climbs in the first fifth, then sinks to zero along a cosine,
+    unless it is constant.
     """
     schedule = cosine_decay(learning_rate, steps, warmup_steps=steps // 5)
     if is_constant:
