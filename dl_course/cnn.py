@@ -135,8 +135,8 @@ def build_mnist_cnn(
     """
     stack = [keras.Input((side, side, 1))]
     if translation:
-        move = layers.RandomTranslation(translation, translation, fill_mode="constant")
-        stack.append(move)
+        move = layers.RandomTranslation
+        stack.append(move(translation, translation, fill_mode="constant"))
     for filters, size, is_pooled in blocks:
         stack.append(layers.Conv2D(filters, size, use_bias=not batch_norm))
         if is_pooled:  # before normalizing: fewer places
@@ -158,12 +158,15 @@ def compile_mnist_cnn(
     """
     schedule = cosine_decay(learning_rate, steps, warmup_steps=steps // 5)
     if is_constant:
-        schedule = keras.optimizers.schedules.ExponentialDecay(learning_rate, steps, 1.0)
+        decay = keras.optimizers.schedules.ExponentialDecay
+        schedule = decay(learning_rate, steps, 1.0)  # times 1 after each step
     optimizer = keras.optimizers.AdamW(schedule, weight_decay=weight_decay)
-    model.compile(optimizer, "sparse_categorical_crossentropy", metrics=["accuracy"])
+    loss = "sparse_categorical_crossentropy"
+    model.compile(optimizer, loss, metrics=["accuracy"])
 
 
 def train_mnist_cnn(model, x, y, *, epochs=6, callbacks=(), **settings):
     """Compile and train the better network; return the history of `fit`."""
     compile_mnist_cnn(model, epochs * math.ceil(len(x) / 128), **settings)
-    return model.fit(x, y, batch_size=128, epochs=epochs, verbose=0, callbacks=[*callbacks])
+    options = {"batch_size": 128, "epochs": epochs, "verbose": 0}
+    return model.fit(x, y, callbacks=[*callbacks], **options)
