@@ -40,7 +40,7 @@ def output_size(size, kernel_size, *, strides=1, padding="valid", dilation=1):
     padded = size + sum(pad_amounts(size, kernel_size, **options))
     extent = dilation * (kernel_size - 1) + 1
     if padded < extent:
-        raise ValueError(f"size: expected ≥ {extent}, the kernel's extent, got {size}")
+        raise ValueError(f"size: expected ≥ {extent}, the kernel's, got {size}")
     return (padded - extent) // strides + 1
 
 
@@ -69,7 +69,8 @@ def conv2d(x, kernel, bias=0.0, *, strides=1, padding="valid", dilation=1):
     """
     kh, kw, channels, filters = kernel.shape
     if x.ndim != 4 or x.shape[3] != channels:
-        raise ValueError(f"x: expected (batch, height, width, {channels}), got {x.shape}")
+        expected = f"expected (batch, height, width, {channels})"
+        raise ValueError(f"x: {expected}, got {x.shape}")
     options = {"strides": strides, "padding": padding, "dilation": dilation}
     windows = patches(x, (kh, kw), **options)
     rows = windows.reshape(-1, kh * kw * channels)  # one patch a row

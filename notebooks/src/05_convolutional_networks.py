@@ -5,6 +5,7 @@
 import math
 import time
 from functools import partial
+from itertools import product
 
 import keras
 import tensorflow as tf
@@ -27,26 +28,21 @@ def draw_stencil(image, kernel, row, column):
     maps = np.sum(sliding_window_view(image, (3, 3)) * kernel, axis=(2, 3))
     pictures = {"image $x$": image, "window": window, "× kernel $k$": kernel}
     pictures["summed: map $y$"] = maps
-    figure, axes = plt.subplots(
-        1, 4, figsize=(8, 2.2), width_ratios=[2, 1.2, 1.2, 2]
-    )
+    widths = [2, 1.2, 1.2, 2]
+    figure, axes = plt.subplots(1, 4, figsize=(8, 2.2), width_ratios=widths)
     for axis, (title, cells) in zip(axes, pictures.items(), strict=True):
-        signed, limit = cells.min() < 0, np.abs(cells).max()
-        axis.imshow(
-            cells, "RdBu" if signed else "gray_r", vmin=-limit * signed, vmax=limit
-        )
+        limit, colors = np.abs(cells).max(), "RdBu" if cells.min() < 0 else "gray_r"
+        lowest = -limit if cells.min() < 0 else 0
+        axis.imshow(cells, colors, vmin=lowest, vmax=limit)
         axis.set_title(title, loc="center")
         axis.set_axis_off()
-        for (i, j), value in np.ndenumerate(
-            cells if cells.size == 9 else np.zeros((0, 0))
-        ):
+        for (i, j), value in np.ndenumerate(cells[:, : 9 * (cells.size == 9)]):
             color = "white" if abs(value) > limit / 2 else "black"
             axis.text(j, i, f"{value:.1f}", ha="center", va="center", color=color)
     corner = column - 0.5, row - 0.5
     for axis, n in [(axes[0], 3), (axes[3], 1)]:
-        axis.add_patch(
-            plt.Rectangle(corner, n, n, fill=False, ec=plots.ORANGE, lw=2)
-        )
+        box = plt.Rectangle(corner, n, n, fill=False, ec=plots.ORANGE, lw=2)
+        axis.add_patch(box)
     return figure
 
 
@@ -168,10 +164,9 @@ n, delta = 28, 1
 weights = {"dense": n**4, "local": n**2 * (2 * delta + 1) ** 2}
 weights |= {"equivariant": (2 * n - 1) ** 2, "both": (2 * delta + 1) ** 2}
 report("weights, dense and both", weights["dense"], weights["both"])
-report("factor saved by locality alone", weights["dense"] / weights["local"])
-report(
-    "factor saved by equivariance alone", weights["dense"] / weights["equivariant"]
-)
+saved = {name: weights["dense"] / count for name, count in weights.items()}
+report("factor saved by locality alone", saved["local"])
+report("factor saved by equivariance alone", saved["equivariant"])
 
 # %% [markdown]
 # <details><summary>Answer</summary>
@@ -185,13 +180,9 @@ report(
 # %% tags=["claims"]
 layer = layers.Conv2D(1, 3, padding="same", use_bias=False)
 layer.build((None, 28, 28, 1))
-claim(
-    "Conv2D's weights, of both principles' 9",
-    layer.count_params(),
-    equals=9,
-    tolerance=0,
-)
-ratio = weights["local"] / weights["equivariant"]
+count = layer.count_params()
+claim("Conv2D's weights are both principles' nine", count, equals=9, tolerance=0)
+ratio = saved["equivariant"] / saved["local"]
 claim("saved, equivariance / locality", ratio, at_least=2)
 
 # %% [markdown]
@@ -210,9 +201,8 @@ def neighborhoods(x, reach):
     """Each pixel's neighborhood, zeros outside: (pictures, places, offsets)."""
     side = 2 * reach + 1
     x = np.pad(x, [(0, 0), (reach, reach), (reach, reach)])
-    return sliding_window_view(x, (side, side), axis=(1, 2)).reshape(
-        len(x), -1, side**2
-    )
+    seen = sliding_window_view(x, (side, side), axis=(1, 2))
+    return seen.reshape(len(x), -1, side**2)
 
 
 def solve(w, y):
@@ -230,9 +220,8 @@ def fit_layer(x, y, reach, shared):
 
 
 def relative_error(weights, x, y, reach):
-    guess = np.einsum(
-        "npo,po->np", neighborhoods(x, reach), weights
-    )  # (pictures, places)
+    seen = neighborhoods(x, reach)
+    guess = np.einsum("npo,po->np", seen, weights)  # (pictures, places)
     return np.mean((guess - y.reshape(guess.shape)) ** 2) / np.mean(y**2)
 
 
@@ -296,11 +285,13 @@ claim("pairs, equivariant - both", pairs["equivariant"] - pairs["both"], equals=
 #
 # **Predict.** Who learns the mirror, and from how many pairs?
 
+
 # %% tags=["predict"]
-mirrors = {
-    name: learning_curve(lambda x: x[:, :, ::-1], *kind)
-    for name, kind in kinds.items()
-}
+def mirror(x):
+    return x[:, :, ::-1]
+
+
+mirrors = {name: learning_curve(mirror, *kind) for name, kind in kinds.items()}
 for name, errors in mirrors.items():
     report(f"error of {name} after 65 pairs", errors[-1])
 
@@ -319,19 +310,14 @@ claim("smallest error of the others, mirror", others, at_least=0.3)
 
 # %% tags=["figure"]
 figure, axes = plt.subplots(1, 2, figsize=(8, 3.2), sharey=True)
-for axis, (title, many) in zip(
-    axes,
-    {"secret: an edge": curves, "secret: a mirror": mirrors}.items(),
-    strict=True,
-):
+secrets = {"secret: an edge": curves, "secret: a mirror": mirrors}
+for axis, (title, many) in zip(axes, secrets.items(), strict=True):
     for (name, errors), marker in zip(many.items(), "os^D", strict=True):
         axis.semilogx(counts, np.clip(errors, 0, 1.5), f"-{marker}", label=name)
     axis.set(title=title, xlabel="pairs (picture, map)", ylim=(-0.05, 1.6))
 axes[0].set_ylabel("relative error, new pictures")
 axes[0].legend()
-alt = (
-    "Error against pairs: an edge needs 1, 4, 9 or 64; a mirror only dense learns."
-)
+alt = "Errors: an edge needs 1, 4, 9 or 64 pairs; only dense learns a mirror."
 plots.show(figure, alt=alt)
 
 # %% [markdown]
@@ -416,11 +402,8 @@ plots.show(figure, alt="Four maps of a seven: two of edges, a blur, an outline."
 # **Predict.** Which of the two does Keras's `Conv2D` compute?
 
 # %% tags=["predict"]
-x, kernel = (
-    seven[None, :, :, None],
-    edge[:, :, None, None],
-)  # axes for batch and channels
-by_keras = np.array(keras.ops.conv(x, kernel.astype("float32")))[0, :, :, 0]
+kernel = edge[:, :, None, None].astype("float32")  # axes for channels in and out
+by_keras = np.array(keras.ops.conv(seven[None, :, :, None], kernel))[0, :, :, 0]
 differences = {
     "correlation": np.abs(by_keras - correlate(seven, edge)).max(),
     "convolution": np.abs(by_keras - correlate(seven, edge[::-1, ::-1])).max(),
@@ -449,9 +432,8 @@ claim("Keras - convolution", differences["convolution"], at_least=1)
 rng = np.random.default_rng(seed(2))
 k_random = rng.normal(size=(3, 3))
 one_pixel = np.eye(36).reshape(36, 6, 6)
-matrix = np.stack(
-    [correlate(image, k_random).ravel() for image in one_pixel], axis=1
-)
+columns = [correlate(image, k_random).ravel() for image in one_pixel]
+matrix = np.stack(columns, axis=1)  # (16, 36)
 
 # %% tags=["claims"]
 image = rng.normal(size=(6, 6))
@@ -510,9 +492,7 @@ def output_size(size, kernel_size, *, strides=1, padding="valid", dilation=1):
     padded = size + sum(pad_amounts(size, kernel_size, **options))
     extent = dilation * (kernel_size - 1) + 1
     if padded < extent:
-        raise ValueError(
-            f"size: expected ≥ {extent}, the kernel's extent, got {size}"
-        )
+        raise ValueError(f"size: expected ≥ {extent}, the kernel's, got {size}")
     return (padded - extent) // strides + 1
 
 
@@ -557,22 +537,19 @@ report("row of 27, before and after", pad_amounts(27, 3, strides=2, padding="sam
 # </details>
 
 # %%
+PADDINGS = "valid", "same"
 settings = [(1, 1), (2, 1), (3, 1), (1, 2), (1, 3)]  # (stride, dilation)
-wrong_sizes = tried = 0
-for n, k, (s, d) in (
-    (n, k, sd) for n in range(8, 18) for k in range(1, 6) for sd in settings
-):
-    for padding in ("valid", "same"):
-        if padding == "valid" and d * (k - 1) + 1 > n:
-            continue  # Keras refuses such a kernel, and so do we
-        options = {"strides": s, "padding": padding}
-        layer = layers.Conv1D(1, k, dilation_rate=d, **options)
-        theirs = layer.compute_output_shape((1, n, 1))[1]
-        wrong_sizes += output_size(n, k, dilation=d, **options) != theirs
-        tried += 1
+wrong_sizes = 0
+for n, k, (s, d), padding in product(range(8, 18), range(1, 6), settings, PADDINGS):
+    if padding == "valid" and d * (k - 1) + 1 > n:
+        continue  # Keras refuses such a kernel, and so do we
+    options = {"strides": s, "padding": padding}
+    layer = layers.Conv1D(1, k, dilation_rate=d, **options)
+    theirs = layer.compute_output_shape((1, n, 1))[1]
+    wrong_sizes += output_size(n, k, dilation=d, **options) != theirs
 
 # %% tags=["claims"]
-claim("sizes that differ from Keras", wrong_sizes / tried, equals=0, tolerance=0)
+claim("sizes that differ from Keras", wrong_sizes, equals=0, tolerance=0)
 
 # %% [markdown]
 # ### Channels
@@ -677,9 +654,8 @@ def conv2d(x, kernel, bias=0.0, *, strides=1, padding="valid", dilation=1):
     """
     kh, kw, channels, filters = kernel.shape
     if x.ndim != 4 or x.shape[3] != channels:
-        raise ValueError(
-            f"x: expected (batch, height, width, {channels}), got {x.shape}"
-        )
+        expected = f"expected (batch, height, width, {channels})"
+        raise ValueError(f"x: {expected}, got {x.shape}")
     options = {"strides": strides, "padding": padding, "dilation": dilation}
     windows = patches(x, (kh, kw), **options)
     rows = windows.reshape(-1, kh * kw * channels)  # one patch a row
@@ -837,7 +813,7 @@ def receptive_field(stack):
 
 # %%
 def pixels_seen(stack):
-    """Which pixels (28, 28) the middle unit sees; a stride of 2 or more stands for pooling."""
+    """Which pixels (28, 28) the middle unit sees; strides above 1 stand for pooling."""
     x = np.zeros((784, 784))
     np.fill_diagonal(x, np.nan)
     x = x.reshape(784, 28, 28, 1)
@@ -887,9 +863,8 @@ fields, titles = [*fields, seen["dilated"]], [*titles, "dilated: 15"]
 figure = plots.images([seven] * 5, titles, columns=5, size=1.5)
 for axis, field in zip(figure.axes, fields, strict=True):
     axis.contour(field, [0.5], colors=[plots.RED])
-plots.show(
-    figure, alt="Growing squares on a seven: 3, 4, 8, 10 and 15 pixels wide."
-)
+alt = "Growing squares on a seven: 3, 4, 8, 10 and 15 pixels wide."
+plots.show(figure, alt=alt)
 
 # %% [markdown]
 # *What one unit in the middle can see (inside the line): after each of four layers with
@@ -948,11 +923,10 @@ for name, found in steps.items():
 # </details>
 
 # %% tags=["claims"]
-claim(
-    "a convolution moves along at all steps", steps["convolution"] == [1, 2, 3, 4]
-)
-claim("with pooling at whole strides", steps["convolution, pooling"] == [2, 4])
-claim("with two at multiples of four", steps["two of both"] == [4])
+right = {"convolution": [1, 2, 3, 4], "convolution, pooling": [2, 4]}
+right["two of both"] = [4]
+for name, expected in right.items():
+    claim(f"{name}, it moves along at steps {expected}", steps[name] == expected)
 
 # %% [markdown]
 # So two things are wrong with the sentence "convolutional networks are shift
@@ -1013,9 +987,8 @@ def add_windows(windows, shape, *, strides=1, padding="valid", dilation=1):
     left, right = pad_amounts(width, kw, **options)
     x = np.zeros((batch, top + height + bottom, left + width + right, channels))
     for u, v in np.ndindex(kh, kw):
-        down = dilation * u + strides * np.arange(
-            rows
-        )  # where the windows' u-th row lies
+        # where the u-th row and the v-th column of all windows lie
+        down = dilation * u + strides * np.arange(rows)
         across = dilation * v + strides * np.arange(columns)
         x[:, down[:, None], across] += windows[:, :, :, u, v]
     return x[:, top : top + height, left : left + width]
@@ -1023,7 +996,7 @@ def add_windows(windows, shape, *, strides=1, padding="valid", dilation=1):
 
 # %%
 def conv2d_backward(x, kernel, delta, **options):
-    """∂L/∂x, ∂L/∂kernel, ∂L/∂bias of conv2d(x, kernel, bias, **options), from ∂L/∂y."""
+    """∂L/∂x, ∂L/∂kernel, ∂L/∂bias of conv2d(x, kernel, bias, **options)."""
     seen, filters = patches(x, kernel.shape[:2], **options), kernel.shape[3]
     R = seen.reshape(-1, kernel.size // filters)  # (patches, inputs)
     K, delta = kernel.reshape(-1, filters), delta.reshape(-1, filters)
@@ -1044,12 +1017,12 @@ def conv2d_backward(x, kernel, delta, **options):
 def max_pool2d_backward(x, delta, size=2, *, strides=None):
     """∂L/∂x of max_pool2d(x, size, strides=strides) from ∂L/∂y = delta."""
     strides = size if strides is None else strides
-    windows = patches(
-        x, size, strides=strides
-    )  # (batch, rows, columns, size, size, c)
-    flat = windows.reshape(*windows.shape[:3], size**2, -1)
+    seen = patches(x, size, strides=strides)
+    flat = seen.reshape(
+        *seen.shape[:3], size**2, -1
+    )  # (n, rows, columns, cells, c)
     winner = np.arange(size**2)[:, None] == flat.argmax(axis=3)[:, :, :, None]
-    by_windows = (winner * delta[:, :, :, None]).reshape(windows.shape)
+    by_windows = (winner * delta[:, :, :, None]).reshape(seen.shape)
     return add_windows(by_windows, x.shape, strides=strides)
 
 
@@ -1075,10 +1048,8 @@ def convolution_difference(strides, padding, dilation):
     options = {"strides": strides, "padding": padding, "dilation": dilation}
 
     def layer(x, kernel, bias):
-        y = tf.nn.convolution(
-            x, kernel, strides, padding.upper(), dilations=dilation
-        )
-        return y + bias
+        way = padding.upper()
+        return tf.nn.convolution(x, kernel, strides, way, dilations=dilation) + bias
 
     def backward(x, kernel, bias, delta):
         return conv2d_backward(x, kernel, delta, **options)
@@ -1094,13 +1065,8 @@ def pooling_difference(size, strides):
     )
 
 
-cases = [
-    (1, "valid", 1),
-    (2, "same", 1),
-    (3, "valid", 1),
-    (1, "same", 2),
-    (1, "valid", 3),
-]
+cases = [(1, "valid", 1), (2, "same", 1), (3, "valid", 1)]
+cases += [(1, "same", 2), (1, "valid", 3)]  # (stride, padding, dilation)
 gaps = [convolution_difference(*case) for case in cases]
 pool_gaps = [pooling_difference(*case) for case in [(2, 2), (3, 2), (3, 1), (2, 3)]]
 
@@ -1191,12 +1157,10 @@ def transposed_conv2d(delta, kernel, shape, **options):
 
 # %% tags=["predict"]
 flat = np.ones((1, 5, 5, 1))
-drawn = {
-    k: transposed_conv2d(
-        flat, np.ones((k, k, 1, 1)), (1, 8 + k, 8 + k, 1), strides=2
-    )
-    for k in (3, 4)
-}
+drawn = {}
+for k in (3, 4):
+    kernel, shape = np.ones((k, k, 1, 1)), (1, 8 + k, 8 + k, 1)
+    drawn[k] = transposed_conv2d(flat, kernel, shape, strides=2)
 spread = {k: np.ptp(image[0, 4:8, 4:8, 0]) for k, image in drawn.items()}
 for k, difference in spread.items():
     report(f"largest - smallest in the middle, kernel {k}", difference)
@@ -1211,20 +1175,12 @@ for k, difference in spread.items():
 # </details>
 
 # %% tags=["claims"]
-claim(
-    "unevenness, kernel 3 - kernel 4",
-    spread[3] - spread[4],
-    equals=3,
-    tolerance=1e-9,
-)
+difference = spread[3] - spread[4]
+claim("unevenness, kernel 3 - kernel 4", difference, equals=3, tolerance=1e-9)
 delta, kernel = rng.normal(size=(2, 4, 5, 3)), rng.normal(size=(3, 3, 2, 3))
-theirs = np.array(
-    keras.ops.conv_transpose(delta, kernel, strides=2)
-)  # (2, 9, 11, 2)
-gap = np.abs(
-    transposed_conv2d(delta, kernel, theirs.shape, strides=2) - theirs
-).max()
-claim("ours - Keras's transposed convolution", gap, at_most=1e-10)
+theirs = np.array(keras.ops.conv_transpose(delta, kernel, strides=2))
+ours = transposed_conv2d(delta, kernel, theirs.shape, strides=2)  # (2, 9, 11, 2)
+claim("ours - Keras's transposed", np.abs(ours - theirs).max(), at_most=1e-10)
 
 # %% tags=["figure"]
 titles = [f"kernel {k}, stride 2" for k in drawn]
@@ -1233,9 +1189,8 @@ for axis, title, image in zip(axes, titles, drawn.values(), strict=True):
     axis.imshow(image[0, :, :, 0], "gray_r", vmin=0)
     axis.set_title(title, loc="center")
     axis.set_axis_off()
-plots.show(
-    figure, alt="Left a checkerboard, right a flat square with a pale border."
-)
+alt = "Left a checkerboard, right a flat square with a pale border."
+plots.show(figure, alt=alt)
 
 # %% [markdown]
 # *The same flat map, drawn larger by two transposed convolutions.* The checkerboard on
@@ -1525,10 +1480,8 @@ def for_probing(train, test):
     return np.concatenate([train[:1000], train[50_000:52_000], test[::4]])
 
 
-x_probe, y_probe = (
-    for_probing(x_train, x_test),
-    for_probing(y_train, y_test),
-)  # 5,500
+x_probe = for_probing(x_train, x_test)  # (5500, 28, 28, 1)
+y_probe = for_probing(y_train, y_test)
 
 
 # %% [markdown]
@@ -1564,9 +1517,7 @@ def random_layers(x, rng, shared):
             w = patches(h, 3)
             rows = w.reshape(len(h), -1, kernel.shape[1]).swapaxes(0, 1)
             h = np.maximum(rows @ kernel, 0).swapaxes(0, 1)
-            h = max_pool2d(
-                h.reshape(*w.shape[:3], -1)
-            )  # (batch, rows, columns, filters)
+            h = max_pool2d(h.reshape(*w.shape[:3], -1))
         parts.append(h)
     return np.concatenate(parts)
 
@@ -1848,9 +1799,8 @@ def after_moves(model, most=3):
     """Test accuracy of digits that were moved right by 0, 1, ... pixels: (most + 1,)."""
     wide = np.pad(x_small_test[::4], [(0, 0), (0, 0), (most, 0), (0, 0)])
     moved = [wide[:, :, most - n :][:, :, :14] for n in range(1, most + 1)]
-    return [small_accuracy(model)] + [
-        accuracy(model, x, y_test[::4]) for x in moved
-    ]
+    after = [accuracy(model, x, y_test[::4]) for x in moved]
+    return [small_accuracy(model), *after]
 
 
 # %%
@@ -1951,12 +1901,8 @@ def small_dense(translation=0.0):
     if translation:
         move = layers.RandomTranslation
         stack.append(move(translation, translation, fill_mode="constant"))
-    stack += [
-        layers.Flatten(),
-        layers.Dense(128, "relu"),
-        layers.Dense(10, "softmax"),
-    ]
-    return keras.Sequential(stack)
+    stack += [layers.Flatten(), layers.Dense(128, "relu")]
+    return keras.Sequential([*stack, layers.Dense(10, "softmax")])
 
 
 moves = {"CNN": ablation["translation"], "CNN, moved": ablation["nothing"]}
@@ -2082,12 +2028,10 @@ turned = {
     "ten degrees": np.array(layers.RandomRotation(10 / 360)(sevens, training=True)),
     "ten turns": np.array(layers.RandomRotation((-10, 10))(sevens, training=True)),
 }
-moved_ink = {
-    name: np.abs(many - sevens).mean() / seven.mean()
-    for name, many in turned.items()
-}
-for name, share in moved_ink.items():
-    report(f"share of ink that differs, up to {name}", share)
+moved_ink = {}
+for name, many in turned.items():
+    moved_ink[name] = np.abs(many - sevens).mean() / seven.mean()
+    report(f"share of ink that differs, up to {name}", moved_ink[name])
 
 # %% [markdown]
 # <details><summary>Answer</summary>
@@ -2298,9 +2242,9 @@ check("05.7", depthwise_solution, solution=True)
 
 # %% tags=["exercise"]
 def moved_layer(x, kernel, bias):
-    """x (batch, channels, height, width), kernel (filters, channels, 3, 3), bias (filters,).
+    """x: (batch, channels, height, width), kernel: (filters, channels, 3, 3).
 
-    Return (batch, filters, rows, columns), what PyTorch's layer gives with stride 2 and
+    bias: (filters,). Return (batch, filters, rows, columns), what PyTorch's layer gives with stride 2 and
     padding 1.
     """
     batch, channels, height, width = x.shape
