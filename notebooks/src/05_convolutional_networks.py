@@ -190,7 +190,7 @@ claim("saved, equivariance / locality", ratio, at_least=2)
 #
 # Memory is not the point. The point is how much one has to see in order to learn.
 # Somebody has a secret kernel, the one of the first figure, and shows us pictures of
-# $8\times8$ pixels of noise, each with its map. How many such pairs do we need to find
+# $6\times6$ pixels of noise, each with its map. How many such pairs do we need to find
 # out what the layer does? The four kinds of layers are linear in their weights, so
 # least squares finds the best weights of each kind, and none is favored by a clever
 # optimizer.
@@ -227,14 +227,14 @@ def relative_error(weights, x, y, reach):
 
 # %%
 kinds = {  # name: reach of the windows, are the weights shared?
-    "dense": (7, False),  # from any place, 7 steps lead to every pixel
+    "dense": (5, False),  # from any place, 5 steps lead to every pixel
     "local": (1, False),
-    "equivariant": (7, True),
+    "equivariant": (5, True),
     "both": (1, True),
 }
 rng = np.random.default_rng(seed(1))
-noise_old, noise_new = rng.normal(size=(100, 8, 8)), rng.normal(size=(200, 8, 8))
-counts = [1, 2, 3, 4, 5, 8, 9, 10, 16, 32, 63, 64, 65]
+noise_old, noise_new = rng.normal(size=(100, 6, 6)), rng.normal(size=(200, 6, 6))
+counts = [1, 2, 3, 4, 5, 8, 9, 16, 24, 35, 36, 37]
 
 
 def learning_curve(secret, reach, shared):
@@ -254,7 +254,7 @@ curves = {name: learning_curve(find_edges, *kind) for name, kind in kinds.items(
 
 # %% [markdown]
 # **Predict.** After how many pairs does each of the four know the secret exactly? A
-# pair gives 64 equations, one for each place of the map. How many unknown weights stand
+# pair gives 36 equations, one for each place of the map. How many unknown weights stand
 # in them?
 
 # %% tags=["predict"]
@@ -265,15 +265,15 @@ for name, m in pairs.items():
 # %% [markdown]
 # <details><summary>Answer</summary>
 #
-# Dense: each output has 64 weights of its own and gets one equation per pair, so 64
-# pairs. Local: nine weights for an output, nine pairs. Equivariant: $15^2=225$ weights,
-# but all 64 equations of a pair speak of them, so four pairs. Both: nine weights, 64
+# Dense: each output has 36 weights of its own and gets one equation per pair, so 36
+# pairs. Local: nine weights for an output, nine pairs. Equivariant: $11^2=121$ weights,
+# but all 36 equations of a pair speak of them, so four pairs. Both: nine weights, 36
 # equations. A single picture is enough.
 #
 # </details>
 
 # %% tags=["claims"]
-claim("pairs, dense - both", pairs["dense"] - pairs["both"], equals=63, tolerance=0)
+claim("pairs, dense - both", pairs["dense"] - pairs["both"], equals=35, tolerance=0)
 claim("pairs, local - both", pairs["local"] - pairs["both"], equals=8, tolerance=0)
 claim("pairs, equivariant - both", pairs["equivariant"] - pairs["both"], equals=3,
       tolerance=0)  # fmt: skip
@@ -293,12 +293,12 @@ def mirror(x):
 
 mirrors = {name: learning_curve(mirror, *kind) for name, kind in kinds.items()}
 for name, errors in mirrors.items():
-    report(f"error of {name} after 65 pairs", errors[-1])
+    report(f"error of {name} after 37 pairs", errors[-1])
 
 # %% [markdown]
 # <details><summary>Answer</summary>
 #
-# Only the dense layer, again from 64 pairs. The others cannot even express it: more
+# Only the dense layer, again from 36 pairs. The others cannot even express it: more
 # pictures do not help them.
 #
 # </details>
@@ -317,7 +317,7 @@ for axis, (title, many) in zip(axes, secrets.items(), strict=True):
     axis.set(title=title, xlabel="pairs (picture, map)", ylim=(-0.05, 1.6))
 axes[0].set_ylabel("relative error, new pictures")
 axes[0].legend()
-alt = "Errors: an edge needs 1, 4, 9 or 64 pairs; only dense learns a mirror."
+alt = "Errors: an edge needs 1, 4, 9 or 36 pairs; only dense learns a mirror."
 plots.show(figure, alt=alt)
 
 # %% [markdown]
