@@ -34,16 +34,6 @@ def pad_amounts(size, kernel_size, *, strides=1, padding="valid", dilation=1):
     return total // 2, total - total // 2
 
 
-def output_size(size, kernel_size, *, strides=1, padding="valid", dilation=1):
-    """How many places a window has in a row: ⌊(size + padded - extent) / strides⌋ + 1."""
-    options = {"strides": strides, "padding": padding, "dilation": dilation}
-    padded = size + sum(pad_amounts(size, kernel_size, **options))
-    extent = dilation * (kernel_size - 1) + 1
-    if padded < extent:
-        raise ValueError(f"size: expected ≥ {extent}, the kernel's, got {size}")
-    return (padded - extent) // strides + 1
-
-
 def patches(x, size, *, strides=1, padding="valid", dilation=1, fill=0.0):
     """Every window of x (batch, height, width, channels) that a kernel sees.
 
@@ -78,18 +68,11 @@ def conv2d(x, kernel, bias=0.0, *, strides=1, padding="valid", dilation=1):
     return y.reshape(*windows.shape[:3], filters)
 
 
-def receptive_field(stack):
-    """How many input pixels, along one direction, a unit above these layers sees.
-
-    stack: (kernel_size, strides) or (kernel_size, strides, dilation) of each convolution
-    and pooling, the first layer first.
-    """
-    field, jump = 1, 1  # jump: input pixels from one unit to the next
-    for layer in stack:
-        kernel_size, strides, dilation = (*layer, 1)[:3]
-        field += (kernel_size - 1) * dilation * jump
-        jump *= strides
-    return field
+def max_pool2d(x, size=2, *, strides=None, padding="valid"):
+    """The largest value of each window and channel; padded cells never win."""
+    strides = size if strides is None else strides
+    windows = patches(x, size, strides=strides, padding=padding, fill=-np.inf)
+    return windows.max(axis=(3, 4))
 
 
 def build_document_cnn():

@@ -8,7 +8,7 @@ import math
 
 import numpy as np
 
-from dl_course import common, optimizers
+from dl_course import cnn, common, optimizers
 
 
 def emoji_split(drawn=None):
@@ -146,8 +146,6 @@ def residual_block(x, first, second):
 
     `first`, `second`: (kernel, bias) as `fold_batch_norm` returns them.
     """
-    from dl_course import cnn
-
     hidden = np.maximum(cnn.conv2d(x, *first, padding="same"), 0)
     f = cnn.conv2d(hidden, *second, padding="same")
     if f.shape != np.shape(x):
@@ -165,8 +163,6 @@ def field_of_unit(stack, size):
     "same"; `size`: pixels along one direction. `first` is negative where units see
     padding.
     """
-    from dl_course import cnn
-
     first, step = 0, 1
     for kernel_size, strides in stack:
         before, _ = cnn.pad_amounts(size, kernel_size, strides=strides, padding="same")

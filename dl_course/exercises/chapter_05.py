@@ -280,7 +280,7 @@ def judge_moved(got, x, kernel, bias):
     cut_kernel = kernel.reshape(3, 3, channels, -1).transpose(3, 2, 0, 1)
     got = numbers(got, "The result")
     mistakes = {
-        "Nothing has changed: that is what the function gave before.": torch_convolution(
+        "Nothing has changed: that is what `shaky_layer` gives.": torch_convolution(
             cut, cut_kernel, bias, same_pads
         ),
         'The third bug is left: "same" puts no zero in front of an even side.': (

@@ -371,8 +371,8 @@ def draw_maps(maps, titles=None, *, columns=8, size=1.1):
 
 
 # %% [markdown]
-# (`draw_maps` draws maps with signs; a later chapter uses it, too.) Four kernels that
-# people wrote:
+# `draw_maps` draws maps with signs, here and in chapter 11b. Four kernels that people
+# wrote:
 
 # %%
 kernels = {
@@ -486,6 +486,7 @@ def pad_amounts(size, kernel_size, *, strides=1, padding="valid", dilation=1):
     return total // 2, total - total // 2
 
 
+# %%
 def output_size(size, kernel_size, *, strides=1, padding="valid", dilation=1):
     """How many places a window has in a row: ⌊(size + padded - extent) / strides⌋ + 1."""
     options = {"strides": strides, "padding": padding, "dilation": dilation}
@@ -722,7 +723,7 @@ claim("times faster, product", slow / quick, at_least=300)
 # that stood.
 
 
-# %%
+# %% tags=["export"]
 def max_pool2d(x, size=2, *, strides=None, padding="valid"):
     """The largest value of each window and channel; padded cells never win."""
     strides = size if strides is None else strides
@@ -730,6 +731,7 @@ def max_pool2d(x, size=2, *, strides=None, padding="valid"):
     return windows.max(axis=(3, 4))
 
 
+# %%
 def average_pool2d(x, size=2, *, strides=None, padding="valid"):
     """The mean of each window and channel; padded cells do not count."""
     options = {"strides": size if strides is None else strides, "padding": padding}
@@ -791,7 +793,7 @@ for stride, side in ((3, 2), (2, 3)):
 # the jumps are 1, 1, 2, 2, 4, and $r=1+2\cdot1+1\cdot1+2\cdot2+1\cdot2=10$.
 
 
-# %% tags=["export"]
+# %%
 def receptive_field(stack):
     """How many input pixels, along one direction, a unit above these layers sees.
 
@@ -1020,7 +1022,7 @@ def max_pool2d_backward(x, delta, size=2, *, strides=None):
     seen = patches(x, size, strides=strides)
     flat = seen.reshape(
         *seen.shape[:3], size**2, -1
-    )  # (n, rows, columns, cells, c)
+    )  # cells of a window in one axis
     winner = np.arange(size**2)[:, None] == flat.argmax(axis=3)[:, :, :, None]
     by_windows = (winner * delta[:, :, :, None]).reshape(seen.shape)
     return add_windows(by_windows, x.shape, strides=strides)
@@ -1568,9 +1570,10 @@ report("shares of the gain, any features, locality, equivariance", shares)
 # <details><summary>Answer</summary>
 #
 # More than half of the gain is there with *any* random features. Locality adds about a
-# quarter of it, and the same kernels at all places the rest. Shuffling the pixels,
-# which leaves a linear map of them exactly as good as it was, throws the random
-# convolutions back behind the dense features.
+# quarter of it, and the same kernels at all places the rest. (A quarter and a sixth are
+# small numbers only in this count: from dense to convolutional features, half of all
+# mistakes are gone.) Shuffling the pixels, which leaves a linear map of them exactly as
+# good as it was, throws the random convolutions back behind the dense features.
 #
 # </details>
 
@@ -2237,22 +2240,30 @@ check("05.7", depthwise_solution, solution=True)
 # There pictures are `(batch, channels, height, width)`, kernels are `(filters,
 # channels, height, width)`, and the layer had stride 2 and `padding=1`: one zero at
 # *each* of the four sides. The function below runs without an error, its result has the
-# right shape for most pictures, and its numbers are wrong. It has three bugs. Mend
-# them.
+# right shape, and its numbers are wrong.
+
+
+# %%
+def shaky_layer(x, kernel, bias):
+    batch, channels, height, width = x.shape
+    x = x.reshape(batch, height, width, channels)
+    kernel = kernel.reshape(3, 3, channels, -1)
+    y = conv2d(x, kernel, bias, strides=2, padding="same")
+    return np.moveaxis(y, -1, 1)
+
+
+# %% [markdown]
+# It has three bugs. Find them, and write the function without them.
 
 
 # %% tags=["exercise"]
 def moved_layer(x, kernel, bias):
     """x: (batch, channels, height, width), kernel: (filters, channels, 3, 3).
 
-    bias: (filters,). Return (batch, filters, rows, columns), what PyTorch's layer gives with stride 2 and
-    padding 1.
+    bias: (filters,). Return (batch, filters, rows, columns), what PyTorch's layer gives
+    with stride 2 and padding 1.
     """
-    batch, channels, height, width = x.shape
-    x = x.reshape(batch, height, width, channels)
-    kernel = kernel.reshape(3, 3, channels, -1)
-    y = conv2d(x, kernel, bias, strides=2, padding="same")
-    return np.moveaxis(y, -1, 1)
+    raise NotImplementedError
 
 
 check("05.8", moved_layer)
