@@ -98,8 +98,8 @@ plots.show(figure, alt="A seven, nine of its pixels, nine weights, a map of sums
 #
 # If a pattern moves by one pixel, the map should move by one cell and be the same
 # otherwise: a corner of a roof is a corner, wherever it is in the photograph. This is
-# called **translation equivariance**. Call the moved row $x'$, with $x'_i=x_{i-1}$. Its
-# map is
+# called **translation equivariance**. Call the moved row $x'$, with $x'_i=x_{i-1}$ (the
+# last pixel was empty, so that nothing falls out of the row). Its map is
 #
 # $$y'_i=\sum_a V_{i,a}\,x'_{i+a}=\sum_a V_{i,a}\,x_{i+a-1},$$
 #
