@@ -1618,8 +1618,10 @@ plots.show(figure, alt=alt)
 # choices were made on the last 10,000 training digits, never on the test set.
 #
 # - **Random translation** moves each training digit by up to $0.08\cdot28=2.24$ pixels
-#   in each direction, each time anew: more data for free (Simard et al., 2003). When
-#   the network is used, it does nothing.
+#   in each direction, each time anew: more data for free (Simard et al., 2003). In use
+#   it has to be silent. `model.predict(x)` and our `predict` say so to all layers
+#   (`training=False`); a bare `model(x)` does not, and moves the digits that it should
+#   read.
 # - **Batch normalization** (Ioffe & Szegedy, 2015) keeps the activations of all layers
 #   at one scale; its formula follows.
 # - **Narrow early, wide late.** Places cost time. So few filters where maps are large
