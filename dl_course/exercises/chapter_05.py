@@ -95,95 +95,6 @@ def check_price(answer, rng):
         )
 
 
-# ---------------------------------------------------------------- 05.3 a strided window
-
-
-def correlation(x, k, b, s):
-    """By loops over the window: y[i, j] = Σ x[s i + u, s j + v] k[u, v] + b."""
-    rows, columns = ((n - m) // s + 1 for n, m in zip(x.shape, k.shape, strict=True))
-    y = np.full((rows, columns), float(b))
-    for u, v in np.ndindex(k.shape):
-        y += k[u, v] * x[u : u + s * rows : s, v : v + s * columns : s]
-    return y
-
-
-def check_strided_correlate(answer, rng):
-    for s, integers in ((1, False), (2, False), (3, False), (2, True), (5, False)):
-        shape = int(rng.integers(8, 10)), int(rng.integers(11, 13))
-        x, k, b = rng.normal(size=shape), rng.normal(size=(2, 3)), rng.uniform(1, 2)
-        if integers:
-            x, k = rng.integers(0, 200, shape).astype(np.uint8), np.array([[1, -1, 2]] * 2)
-        correlate_once(answer, x, k, b, s)
-
-
-def correlate_once(answer, x, k, b, s):
-    right = correlation(x.astype(float), k, b, s)
-    got = numbers(call(answer, x, k, b, s), "The result")
-    without_bias, stepless = right - b, correlation(x.astype(float), k, b, 1)
-    compare(
-        got,
-        right,
-        {
-            "The stride is ignored: each place is kept.": (
-                s > 1 and got.shape == stepless.shape
-            ),
-            "The stride must count in both directions.": (
-                s > 1 and got.shape != right.shape and bool({*got.shape} & {*right.shape})
-            ),
-            "The kernel is flipped.": correlation(x.astype(float), k[::-1, ::-1], b, s),
-            "The bias b is missing.": without_bias,
-            "The bias is added once a sum, not once a pixel.": right + (k.size - 1) * b,
-            "The result has the type of x: integers lose all behind the point.": (
-                x.dtype.kind in "iu" and same(got, np.floor(got))
-            ),
-        },
-        f"The values are wrong, with stride {s}.",
-        tolerance=1e-4,
-    )
-
-
-# ------------------------------------------------------------ 05.4 pooling at the border
-
-
-def check_max_pool_row(answer, rng):
-    for size in (1, 3, 5, 7):
-        for low, high, ends in ((-3, -1, -3.5), (-500, -400, -600), (-2, 2, 9)):
-            x = rng.uniform(low, high, size=int(rng.integers(8, 12)))
-            x[[0, -1]] = ends, ends - 0.1
-            pool_once(answer, x, size)
-
-
-def pool_once(answer, x, size):
-    half, n = size // 2, len(x)
-
-    def pooled(fill, mode="constant"):
-        filled = {"constant_values": fill} if mode == "constant" else {}
-        row = np.pad(x, half, mode, **filled)
-        return np.lib.stride_tricks.sliding_window_view(row, size)
-
-    got = numbers(call(answer, x, size), "The result")
-    compare(
-        got,
-        pooled(-np.inf).max(axis=1),
-        {
-            "Fewer numbers than came in: that is valid padding.": (
-                got.shape == (n - size + 1,) and size > 1
-            ),
-            f"{n} numbers are expected, not shape {got.shape}.": got.shape != (n,),
-            "Zeros at the border win: they are no data.": pooled(0).max(axis=1),
-            "Those are the smallest numbers.": pooled(np.inf).min(axis=1),
-            "The window should be centered, not begin at x[i].": [
-                x[i : i + size].max() for i in range(n)
-            ],
-            "Those are means, not the largest numbers.": pooled(0).mean(axis=1),
-            "The row is no ring: its other end is no neighbor.": (
-                pooled(0, "wrap").max(axis=1)
-            ),
-        },
-        f"Wrong for a window of {size}, for example at the ends.",
-    )
-
-
 # ---------------------------------------------------------------- 05.5 a design
 
 
@@ -269,11 +180,230 @@ def nine_looks_once(answer, rng, channels):
     )
 
 
+# ---------------------------------------------------------------- 05.7 depthwise
+
+
+def depthwise(x, k, delta, s, overlap=True):
+    """(y, ∂L/∂x, ∂L/∂k), number by number; without `overlap` the last window wins."""
+    y, by_x, by_k = np.zeros(delta.shape), np.zeros(x.shape), np.zeros(k.shape)
+    for n, i, j, c in np.ndindex(delta.shape):
+        for u, v in np.ndindex(k.shape[:2]):
+            pixel = n, s * i + u, s * j + v, c
+            y[n, i, j, c] += k[u, v, c] * x[pixel]
+            by_k[u, v, c] += delta[n, i, j, c] * x[pixel]
+            part = delta[n, i, j, c] * k[u, v, c]
+            by_x[pixel] = by_x[pixel] + part if overlap else part
+    return y, by_x, by_k
+
+
+def check_depthwise(answer, rng):
+    cases = [((2, 5, 6, 2), (2, 3, 2), 1), ((1, 7, 6, 3), (3, 2, 3), 2)]
+    cases += [((2, 8, 9, 1), (2, 2, 1), 3), ((1, 4, 4, 2), (1, 1, 2), 2)]
+    for shape, kernel_shape, s in cases:
+        x, k = rng.normal(size=shape), rng.normal(size=kernel_shape)
+        rows, columns = ((shape[i] - kernel_shape[i - 1]) // s + 1 for i in (1, 2))
+        delta = rng.normal(size=(shape[0], rows, columns, shape[3]))
+        judge_depthwise(call(answer, x, k, delta, s), x, k, delta, s)
+
+
+def judge_depthwise(got, x, k, delta, s):
+    y, by_x, by_k = depthwise(x, k, delta, s)
+    flipped, flipped_x, flipped_k = depthwise(x, k[::-1, ::-1], delta, s)
+    got = parts(got, 3, "three arrays: y, ∂L/∂x, ∂L/∂k")
+    compare(
+        got[0],
+        y,
+        {
+            "y: the kernel is flipped.": flipped,
+            "y: each channel keeps to itself, do not sum over them.": (
+                y.shape[3] > 1 and same(got[0], y.sum(axis=3, keepdims=True) + 0 * y)
+            ),
+        },
+        f"y is wrong, with stride {s}.",
+    )
+    compare(
+        got[1],
+        by_x,
+        {
+            "∂L/∂x: the kernel is flipped.": flipped_x,
+            "∂L/∂x: windows overlap, so contributions must be added up.": (
+                depthwise(x, k, delta, s, overlap=False)[1]
+            ),
+            "∂L/∂x: the sign is reversed.": -by_x,
+        },
+        f"∂L/∂x is wrong, with stride {s}: spread each delta over its window.",
+    )
+    compare(
+        got[2],
+        by_k,
+        {
+            "∂L/∂k: the kernel is flipped.": flipped_k[::-1, ::-1],
+            "∂L/∂k: sum over the pictures, do not average.": by_k / len(x),
+            "∂L/∂k: sum over the places, do not average.": by_k / delta[0, :, :, 0].size,
+            "∂L/∂k: sum over places and pictures, do not average.": (
+                by_k / delta[..., 0].size
+            ),
+            "∂L/∂k: only the first picture counts.": depthwise(x[:1], k, delta[:1], s)[2],
+        },
+        f"∂L/∂k is wrong, with stride {s}: a weight collects from all its places.",
+    )
+
+
+# ---------------------------------------------------------------- 05.8 a moved layer
+
+
+def torch_convolution(x, kernel, bias, pads=((1, 1), (1, 1))):
+    """By loops: (batch, channels, height, width), stride 2, these zeros at the sides."""
+    x = np.pad(x, [(0, 0), (0, 0), *pads])
+    rows, columns = ((n - 3) // 2 + 1 for n in x.shape[2:])
+    y = np.empty((len(x), len(kernel), rows, columns))
+    for n, m, i, j in np.ndindex(y.shape):
+        window = x[n, :, 2 * i : 2 * i + 3, 2 * j : 2 * j + 3]
+        y[n, m, i, j] = bias[m] + np.sum(window * kernel[m])
+    return y
+
+
+def check_moved_layer(answer, rng):
+    for shape, filters in [((2, 3, 6, 8), 4), ((1, 2, 7, 5), 3), ((2, 1, 4, 7), 1),
+                           ((1, 3, 3, 3), 3)]:  # fmt: skip
+        x, bias = rng.normal(size=shape), rng.normal(size=filters)
+        kernel = rng.normal(size=(filters, shape[1], 3, 3))
+        judge_moved(call(answer, x, kernel, bias), x, kernel, bias)
+
+
+def judge_moved(got, x, kernel, bias):
+    batch, channels, height, width = x.shape
+    right = torch_convolution(x, kernel, bias)
+    same_pads = [(1 - n % 2 == 0, 1) for n in (height, width)]  # of padding "same"
+    same_pads = [(int(before), after) for before, after in same_pads]
+    cut = np.moveaxis(x.reshape(batch, height, width, channels), -1, 1)
+    cut_kernel = kernel.reshape(3, 3, channels, -1).transpose(3, 2, 0, 1)
+    got = numbers(got, "The result")
+    mistakes = {
+        "Nothing has changed: that is what `shaky_layer` gives.": torch_convolution(
+            cut, cut_kernel, bias, same_pads
+        ),
+        'The third bug is left: "same" puts no zero in front of an even side.': (
+            torch_convolution(x, kernel, bias, same_pads)
+        ),
+        "The kernel is still cut anew by reshape.": torch_convolution(x, cut_kernel, bias),
+        "x is still cut anew by reshape.": torch_convolution(cut, kernel, bias),
+        "x and the kernel are still cut anew by reshape.": torch_convolution(
+            cut, cut_kernel, bias
+        ),
+        "The kernel is still cut anew, and the zeros are in the wrong places.": (
+            torch_convolution(x, cut_kernel, bias, same_pads)
+        ),
+        "x is still cut anew, and the zeros are in the wrong places.": (
+            torch_convolution(cut, kernel, bias, same_pads)
+        ),
+        "Height and width of the kernel are exchanged.": torch_convolution(
+            x, kernel.swapaxes(2, 3), bias
+        ),
+        "The bias is missing.": torch_convolution(x, kernel, 0 * bias),
+        "The axes of the result should be (batch, filters, rows, columns).": same(
+            got, np.moveaxis(right, 1, -1)
+        ),
+    }
+    if len(kernel) == channels:
+        mistakes["Filters and channels of the kernel are exchanged."] = torch_convolution(
+            x, kernel.swapaxes(0, 1), bias
+        )
+    sizes = f"{channels} channels, height {height}, width {width}"
+    compare(got, right, mistakes, f"The values are wrong, with {sizes}.")
+
+
+# ---------------------------------------------------------------- 05.9 add one in
+
+
+class Trainings:
+    """Stands for training: a base, gains, what pairs do together, the luck of a seed."""
+
+    def __init__(self, rng, names):
+        self.gain = dict(zip(names, rng.uniform(-0.02, 0.05, len(names)), strict=True))
+        self.together = rng.uniform(0.02, 0.04)
+        self.luck, self.noise = rng.normal(0, 0.2, 100), rng.normal(0, 0.004, (100, 32))
+        self.names = list(names)
+
+    def __call__(self, ingredients, seed):
+        unknown = [name for name in ingredients if name not in self.gain]
+        if isinstance(ingredients, str) or unknown:
+            raise ValueError(f"ingredients: expected a set of names, got {ingredients!r}")
+        inside = sorted(self.names.index(name) for name in set(ingredients))
+        total = sum(self.gain[self.names[i]] for i in inside)
+        total += self.together * len(inside) * (len(inside) - 1) / 2
+        return 0.7 + total + self.luck[seed] + self.noise[seed, sum(2**i for i in inside)]
+
+
+def check_add_one_in(answer, rng):
+    for names, count in [(("translation", "batch norm", "decay"), 5), (("a", "b"), 2)]:
+        train = Trainings(rng, names)
+        seeds = [int(seed) for seed in rng.choice(100, count, replace=False)]
+        judge_gains(call(answer, train, list(names), seeds), train, names, seeds)
+
+
+def judge_gains(got, train, names, seeds):
+    expect(isinstance(got, dict), "Return a dict: {ingredient: (mean gain, error)}.")
+    expect(set(got) == set(names), f"Expected the ingredients {names}, got {list(got)}.")
+    base = np.array([train(set(), seed) for seed in seeds])
+    full = np.array([train(set(names), seed) for seed in seeds])
+    for number, name in enumerate(names):
+        alone = np.array([train({name}, seed) for seed in seeds])
+        without = np.array([train(set(names) - {name}, seed) for seed in seeds])
+        so_far = [train(set(names[: number + 1]), seed) for seed in seeds]
+        before = [train(set(names[:number]), seed) for seed in seeds]
+        mean, error = parts(got[name], 2, "(mean gain, standard error) for each")
+        judge_gain(mean, error, alone - base, full - without,
+                   np.subtract(so_far, before), alone, base)  # fmt: skip
+
+
+def judge_gain(mean, error, gain, left_out, added_up, alone, base):
+    n = len(gain)
+    compare(
+        mean,
+        gain.mean(),
+        {
+            "That is the loss when it is left out of all: add to none.": left_out.mean(),
+            "That is the gain when it joins those before: add a single one.": (
+                added_up.mean()
+            ),
+            "The sign is reversed: gain is with it, minus without.": -gain.mean(),
+            "That is the accuracy with it: subtract that of the control.": alone.mean(),
+            "Use all seeds, not only the first.": gain[0],
+            "The sum over the seeds: take the mean.": gain.sum(),
+        },
+        "The gain is the mean of the differences from training with no ingredient.",
+        tolerance=1e-9,
+    )
+    right = gain.std(ddof=1) / np.sqrt(n)
+    unpaired = np.sqrt((alone.var(ddof=1) + base.var(ddof=1)) / n)
+    compare(
+        error,
+        right,
+        {
+            "The error is not paired: take the deviation of the differences.": unpaired,
+            "The error is not paired: that is the spread of the accuracies.": (
+                alone.std(ddof=1) / np.sqrt(n)
+            ),
+            "The standard deviation with n - 1 is asked for.": gain.std() / np.sqrt(n),
+            "That is the standard deviation: divide by the root of their number.": (
+                gain.std(ddof=1)
+            ),
+            "Divide by the root of the number of seeds, not by the number.": (
+                gain.std(ddof=1) / n
+            ),
+        },
+        "The standard error is the deviation of the paired differences over √n.",
+        tolerance=1e-9,
+    )
+
+
 CHECKS = {
     "05.1": check_left_edge,
     "05.2": check_price,
-    "05.3": check_strided_correlate,
-    "05.4": check_max_pool_row,
     "05.5": check_design,
+    "05.7": check_depthwise,
+    "05.8": check_moved_layer,
+    "05.9": check_add_one_in,
     "05.6": check_nine_looks,
 }

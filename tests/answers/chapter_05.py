@@ -33,83 +33,6 @@ def price_swapped(*sizes):
     return price_by_counting(*sizes)[::-1]
 
 
-# ---------------------------------------------------------------- 05.3
-
-
-def correlate_by_windows(x, k, b, s):
-    windows = np.lib.stride_tricks.sliding_window_view(x, k.shape)
-    return (np.einsum("ijuv,uv->ij", windows, k) + b)[::s, ::s].tolist()
-
-
-def correlate_by_loops(x, k, b, s, at_each_pixel=0.0):
-    height, width = k.shape
-    y = np.full(((x.shape[0] - height) // s + 1, (x.shape[1] - width) // s + 1), b)
-    for (i, j), (u, v) in (
-        (p, w) for p in np.ndindex(y.shape) for w in np.ndindex(k.shape)
-    ):
-        y[i, j] += x[s * i + u, s * j + v] * k[u, v]
-    return y.astype("float32")
-
-
-def correlate_flipped(x, k, b, s):
-    return correlate_by_loops(x, k[::-1, ::-1], b, s)
-
-
-def correlate_unbiased(x, k, b, s):
-    return correlate_by_loops(x, k, 0.0, s)
-
-
-def correlate_unstrided(x, k, b, s):
-    return correlate_by_loops(x, k, b, 1)
-
-
-def correlate_strided_down(x, k, b, s):
-    return correlate_by_loops(x, k, b, 1)[::s]
-
-
-def correlate_biased_at_each_pixel(x, k, b, s):
-    return correlate_by_loops(x, k, b * k.size, s)
-
-
-def correlate_transposed(x, k, b, s):
-    return correlate_by_loops(x.T, k, b, s).T
-
-
-def correlate_padded(x, k, b, s):
-    return correlate_by_loops(np.pad(x, 1), k, b, s)
-
-
-# ---------------------------------------------------------------- 05.4
-
-
-def pool_by_padding(x, size):
-    half = size // 2
-    row = np.pad(x, half, constant_values=-np.inf)
-    return np.stack([row[u : u + len(x)] for u in range(size)]).max(axis=0)
-
-
-def pool_by_repeating_the_ends(x, size):
-    """Repeating the end values is right too: they lie in the window anyway."""
-    row = np.pad(x, size // 2, mode="edge")
-    return [row[i : i + size].max() for i in range(len(x))]
-
-
-def pool_with(fill, pool=np.max):
-    def max_pool_row(x, size):
-        row = np.pad(x, size // 2, constant_values=fill)
-        return [pool(row[i : i + size]) for i in range(len(x))]
-
-    return max_pool_row
-
-
-def pool_valid(x, size):
-    return [x[i : i + size].max() for i in range(len(x) - size + 1)]
-
-
-def pool_after(x, size):
-    return [x[i : i + size].max() for i in range(len(x))]
-
-
 # ---------------------------------------------------------------- 05.6
 
 
@@ -155,8 +78,121 @@ def looks_votes(predict, images):
     return [np.bincount(column).argmax() for column in votes.T]
 
 
-def correlate_in_the_type_of_x(x, k, b, s):
-    return np.array(correlate_by_windows(x, k, b, s)).astype(x.dtype)
+# ---------------------------------------------------------------- 05.7
+
+
+def depthwise_by_windows(x, k, delta, s):
+    kh, kw, _ = k.shape
+    windows = np.lib.stride_tricks.sliding_window_view(x, (kh, kw), axis=(1, 2))
+    windows = windows[:, ::s, ::s]  # (n, i, j, c, u, v)
+    y = np.einsum("nijcuv,uvc->nijc", windows, k)
+    by_k = np.einsum("nijcuv,nijc->uvc", windows, delta)
+    by_x = np.zeros_like(x)
+    for i, j in np.ndindex(*delta.shape[1:3]):
+        part = delta[:, i, j, None, None] * k
+        by_x[:, s * i : s * i + kh, s * j : s * j + kw] += part
+    return y, by_x, by_k
+
+
+def depthwise_float32(x, k, delta, s):
+    return [a.astype("float32") for a in depthwise_by_windows(x, k, delta, s)]
+
+
+def depthwise_with(flip=(False, False, False), mean=False, overwrite=False, first=False):
+    def depthwise(x, k, delta, s):
+        turned = k[::-1, ::-1]
+        y, by_x, by_k = depthwise_by_windows(x, k, delta, s)
+        if flip[0]:
+            y = depthwise_by_windows(x, turned, delta, s)[0]
+        if flip[1]:
+            by_x = depthwise_by_windows(x, turned, delta, s)[1]
+        if flip[2]:
+            by_k = by_k[::-1, ::-1]
+        if mean:
+            by_k = by_k / len(x)
+        if first:
+            by_k = depthwise_by_windows(x[:1], k, delta[:1], s)[2]
+        if overwrite:
+            by_x = np.zeros_like(x)
+            for i, j in np.ndindex(*delta.shape[1:3]):
+                place = slice(s * i, s * i + len(k)), slice(s * j, s * j + k.shape[1])
+                by_x[:, place[0], place[1]] = delta[:, i, j, None, None] * k
+        return y, by_x, by_k
+
+    return depthwise
+
+
+def depthwise_changes_x(x, k, delta, s):
+    answers = depthwise_by_windows(x, k, delta, s)
+    x[:] = answers[1]
+    return answers
+
+
+# ---------------------------------------------------------------- 05.8
+
+
+def moved_by_einsum(x, kernel, bias):
+    x = np.pad(x, [(0, 0), (0, 0), (1, 1), (1, 1)])
+    windows = np.lib.stride_tricks.sliding_window_view(x, (3, 3), axis=(2, 3))
+    y = np.einsum("ncijuv,mcuv->nmij", windows[:, :, ::2, ::2], kernel)
+    return y + bias[:, None, None]
+
+
+def moved_with(x_axes=True, kernel_axes=(2, 3, 1, 0), pads=True, bias_kept=True, back=True):
+    def moved_layer(x, kernel, bias):
+        n, c, height, width = x.shape
+        x = x.transpose(0, 2, 3, 1) if x_axes else x.reshape(n, height, width, c)
+        if kernel_axes:
+            kernel = kernel.transpose(kernel_axes)
+        else:
+            kernel = kernel.reshape(3, 3, c, -1)
+        kernel = kernel.transpose(3, 2, 0, 1)
+        before = [1 if pads or size % 2 else 0 for size in (height, width)]
+        x = np.pad(x, [(0, 0), (before[0], 1), (before[1], 1), (0, 0)])
+        windows = np.lib.stride_tricks.sliding_window_view(x, (3, 3), axis=(1, 2))
+        y = np.einsum("nijcuv,mcuv->nmij", windows[:, ::2, ::2], kernel)
+        y = y + (bias[:, None, None] if bias_kept else 0)
+        return y if back else np.moveaxis(y, 1, -1)
+
+    return moved_layer
+
+
+# ---------------------------------------------------------------- 05.9
+
+
+def gains_by_lists(train, ingredients, seeds):
+    gains = {}
+    for name in ingredients:
+        pairs = [train([name], s) - train([], s) for s in seeds]
+        mean = sum(pairs) / len(pairs)
+        square = sum((pair - mean) ** 2 for pair in pairs) / (len(pairs) - 1)
+        gains[name] = [mean, (square / len(pairs)) ** 0.5]
+    return gains
+
+
+def gains_with(
+    start=lambda names, name: (set(), {name}),
+    center=np.mean,
+    error=lambda new, old: np.std(new - old, ddof=1) / np.sqrt(len(new)),
+):
+    def add_one_in(train, ingredients, seeds):
+        gains = {}
+        for name in ingredients:
+            base, more = start(ingredients, name)
+            old, new = (np.array([train(some, s) for s in seeds]) for some in (base, more))
+            gains[name] = center(new - old), error(new, old)
+        return gains
+
+    return add_one_in
+
+
+def gains_from_all(names, name):
+    return set(names) - {name}, set(names)
+
+
+def gains_one_by_one(names, name):
+    at = list(names).index(name)
+    return set(names[:at]), set(names[: at + 1])
 
 
 RIGHT = {
@@ -167,9 +203,10 @@ RIGHT = {
         np.array(LEFT_EDGE, "float32"),
     ],
     "05.2": [price_by_counting],
-    "05.3": [correlate_by_windows, correlate_by_loops],
-    "05.4": [pool_by_padding, pool_by_repeating_the_ends],
     "05.5": [((3, 2), (2, 2), (3, 1), (3, 1)), [[2, 2], [3, 2], [3, 1], [3, 1]]],
+    "05.7": [depthwise_by_windows, depthwise_float32],
+    "05.8": [moved_by_einsum, moved_with()],
+    "05.9": [gains_by_lists, gains_with()],
     "05.6": [nine_looks_at_once],
 }
 
@@ -198,32 +235,6 @@ WRONG = {
         (price_with(size=lambda n, k, s: round((n - k) / s) + 1), "not right yet"),
         (price_with(size=lambda n, k, s: (n - k) // s), "the first one counts"),
     ],
-    "05.3": [
-        (correlate_flipped, "flipped"),
-        (correlate_unbiased, "bias b is missing"),
-        (correlate_unstrided, "stride is ignored"),
-        (correlate_strided_down, "both directions"),
-        (correlate_biased_at_each_pixel, "once a pixel"),
-        (correlate_transposed, "not ("),
-        (correlate_padded, "not ("),
-        (lambda x, k, b, s: x @ k, "raised ValueError"),
-        (correlate_in_the_type_of_x, "type of x"),
-    ],
-    "05.4": [
-        (pool_with(0), "no data"),
-        (pool_valid, "valid padding"),
-        (pool_after, "centered"),
-        (pool_with(np.inf, np.min), "smallest"),
-        (pool_with(0, np.mean), "means"),
-        (pool_with(-100), "at the ends"),
-        (lambda x, size: pool_with(-np.inf)(x, 3), "window of"),
-        (
-            lambda x, size: [
-                np.pad(x, size // 2, mode="wrap")[i : i + size].max() for i in range(len(x))
-            ],
-            "no ring",
-        ),
-    ],
     "05.5": [
         ([(3, 1)] * 4, "sees 9"),
         ([(3, 2)] * 4, "too few"),
@@ -231,6 +242,55 @@ WRONG = {
         ([(7, 2), (7, 1), (3, 1), (3, 1)], "larger than 3"),
         ([(3, 2)] * 3, "Four layers"),
         ([3, 3, 3, 3], "pairs"),
+    ],
+    "05.7": [
+        (depthwise_with(flip=(True, False, False)), "y: the kernel is flipped"),
+        (depthwise_with(flip=(False, True, False)), "∂L/∂x: the kernel is flipped"),
+        (depthwise_with(flip=(False, False, True)), "∂L/∂k: the kernel is flipped"),
+        (depthwise_with(overwrite=True), "must be added up"),
+        (depthwise_with(mean=True), "do not average"),
+        (depthwise_with(first=True), "only the first picture"),
+        (depthwise_changes_x, "changed its input"),
+        (lambda x, k, delta, s: depthwise_by_windows(x, k, delta, 1), "raised"),
+        (lambda x, k, delta, s: depthwise_by_windows(x, k, delta, s)[:2], "three arrays"),
+        (
+            lambda x, k, delta, s: [
+                a.sum(axis=-1, keepdims=True) + 0 * a
+                for a in depthwise_by_windows(x, k, delta, s)
+            ],
+            "keeps to itself",
+        ),
+    ],
+    "05.8": [
+        (moved_with(x_axes=False, kernel_axes=None, pads=False), "Nothing has changed"),
+        (moved_with(pads=False), "third bug"),
+        (moved_with(x_axes=False), "x is still cut"),
+        (moved_with(kernel_axes=None), "kernel is still cut"),
+        (moved_with(x_axes=False, kernel_axes=None), "x and the kernel are still"),
+        (moved_with(kernel_axes=(3, 2, 1, 0)), "exchanged"),
+        (moved_with(bias_kept=False), "bias is missing"),
+        (moved_with(back=False), "(batch, filters, rows, columns)"),
+        (lambda x, kernel, bias: moved_with()(x, kernel[..., ::-1, ::-1], bias), "wrong"),
+    ],
+    "05.9": [
+        (gains_with(gains_from_all), "left out of all"),
+        (gains_with(gains_one_by_one), "joins those before"),
+        (gains_with(lambda names, name: ({name}, set())), "sign is reversed"),
+        (
+            gains_with(error=lambda new, old: np.std(new - old, ddof=1)),
+            "divide by the root",
+        ),
+        (gains_with(error=lambda a, b: np.std(a - b) / np.sqrt(len(a))), "n - 1"),
+        (
+            gains_with(
+                error=lambda a, b: np.sqrt((a.var(ddof=1) + b.var(ddof=1)) / len(a))
+            ),
+            "not paired",
+        ),
+        (gains_with(center=lambda gain: gain[0]), "all seeds"),
+        (gains_with(center=np.sum), "take the mean"),
+        (lambda train, names, seeds: [(0.0, 0.0)] * len(names), "dict"),
+        (lambda train, names, seeds: gains_with()(train, names[:1], seeds), "ingredients"),
     ],
     "05.6": [
         (looks_with(wrap=True), "wraps around"),

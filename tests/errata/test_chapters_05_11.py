@@ -16,8 +16,11 @@ import pytest
 import tensorflow as tf
 from keras import layers, ops
 
-from dl_course import attention, cnn, compression, data, rnn, vae
+from dl_course import attention, compression, data, rnn, vae
 from dl_course import knowledge_graph as kg
+from tools.chapters import definitions
+
+cnn = definitions("05")
 
 
 @pytest.fixture(autouse=True)
