@@ -121,8 +121,11 @@ def suppress_by_dropping(boxes, scores, threshold):
     return kept
 
 
-def suppress_with(rivals="kept", strict=False, order=lambda s: np.argsort(-s, kind="stable"),
-                  share=None):  # fmt: skip
+def best_first(scores):
+    return np.argsort(-scores, kind="stable")
+
+
+def suppress_with(rivals="kept", strict=False, order=best_first, share=None):
     def suppress(boxes, scores, threshold):
         kept, seen = [], []
         for i in order(scores):
@@ -295,7 +298,7 @@ WRONG = {
         (suppress_with("seen"), "kept boxes only"),
         (suppress_with("last"), "all kept boxes"),
         (suppress_with(order=np.argsort), "highest"),
-        (suppress_with(order=lambda s: np.argsort(-s, kind="stable")[::-1]), "highest"),
+        (suppress_with(order=lambda s: best_first(s)[::-1]), "highest"),
         (suppress_with(strict=True), "exactly the threshold"),
         (lambda b, s, t: sorted(suppress_by_dropping(b, s, t)), "order of their scores"),
         (suppress_with(order=lambda s: np.lexsort((-np.arange(len(s)), -s))), "kept"),
@@ -320,8 +323,8 @@ WRONG = {
     "05b.9": [
         (leaked_with(mirrors=[lambda x: x]), "Mirrored copies are not found"),
         (leaked_with(mirrors=[lambda x: x[:, :, ::-1]]), "Only mirrored"),
-        (leaked_with(mirrors=[lambda x: x, lambda x: x[:, ::-1]]), "third axis"),
-        (leaked_with(mirrors=[lambda x: x, lambda x: x[..., ::-1]]), "third axis"),
+        (leaked_with(mirrors=[lambda x: x, lambda x: x[:, ::-1]]), "axis 2"),
+        (leaked_with(mirrors=[lambda x: x, lambda x: x[..., ::-1]]), "axis 2"),
         (leaked_with(measure=np.mean), "small mean"),
         (lambda a, b, t: ~np.array(leaked_by_broadcasting(a, b, t)), "exchanged"),
         (lambda a, b, t: leaked_by_broadcasting(a, b, 0.0), "with the tolerance"),
@@ -331,7 +334,7 @@ WRONG = {
     "05b.10": [
         (flips_with(sign=-1), "not b - a"),
         (flips_with(one_sided=True), "both sides"),
-        (flips_with(strict=True), "counts"),
+        (flips_with(strict=True), "equally far"),
         (flips_with(measured=False), "measured pattern itself"),
         (lambda a, b: (np.mean(a - b), flips_by_bits(a, b)[1] * 2 ** len(a)), "number of"),
         (lambda a, b: (np.sum(a - b), flips_by_bits(a, b)[1]), "the sum"),
