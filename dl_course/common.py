@@ -15,7 +15,7 @@ def predict(model, x, batch_size=1000):
     """The model's outputs for all rows of x, as NumPy arrays: a list if it has several.
 
     x: rows, or a list of arrays, one an input. Like Keras's `predict`, but without tracing
-    a graph, which takes longer than the work here; dropout is off.
+    a graph, which takes longer than the work here; dropout and augmentation are off.
     """
     from keras import ops
 
@@ -24,7 +24,7 @@ def predict(model, x, batch_size=1000):
     parts = []
     for start in range(0, max(len(inputs[0]), 1), batch_size):
         batch = [one[start : start + batch_size] for one in inputs]
-        outputs = model(batch if several else batch[0])
+        outputs = model(batch if several else batch[0], training=False)
         one_output = not isinstance(outputs, list | tuple)
         outputs = [outputs] if one_output else outputs
         parts.append([ops.convert_to_numpy(output) for output in outputs])
