@@ -6,7 +6,8 @@
 
 Accuracy on test pictures after the last epoch (emoji: halved as in chapter 05b, of
 concepts not in training), and CPU seconds of this process (all threads). CIFAR-10 is taken
-as `data.cifar10` says: from $DL_COURSE_DATA/cifar10.npz or Keras's cache. --only TEXT: rows that contain TEXT.
+as `data.cifar10` says: from $DL_COURSE_DATA/cifar10.npz or Keras's cache. --only TEXT:
+rows that contain TEXT.
 """
 
 import argparse

@@ -81,7 +81,7 @@ def test_augmentation_moves_a_pixel_as_far_as_it_says():
         assert 2.9 < np.abs(way).max() < 3.4  # a tenth of 33
 
 
-# ---------------------------------------------------------------- the program in five pieces
+# ---------------------------------------------------------------- the program
 
 
 def test_the_documents_network_has_the_documents_size(drawn):

@@ -216,6 +216,7 @@ def suppress_once(answer, boxes, scores, threshold):
     flat = [tuple(np.atleast_1d(v)) for v in got]
     if any(len(v) > 1 for v in flat):
         raise Wrong("Return the numbers of the boxes, not the boxes themselves.")
+    got = [int(v) for v in got]
     if sorted(got) == sorted(right):
         expect(
             len(set(scores)) == len(scores), "Equal scores: the first in the list first."

@@ -273,7 +273,7 @@ plots.show(d.draw(), alt=alt)
 
 # %% tags=["export"]
 def standardization(x_train):
-    """A layer for (x - mean) / deviation, by channel, of pictures (n, h, w, 3) in floats."""
+    """A layer for (x - mean) / deviation by channel, from float pictures (n, h, w, 3)."""
     if x_train.ndim != 4 or x_train.shape[3] != 3 or x_train.dtype.kind != "f":
         wanted = "expected floats of shape (n, height, width, 3)"
         raise ValueError(f"x_train: {wanted}, got {x_train.dtype} {x_train.shape}")
@@ -1210,7 +1210,7 @@ for place, name in enumerate(order):
 axis.axvline(unchanged, ls=":", color=plots.RED)
 axis.text(
     unchanged + 0.005,
-    -0.35,
+    0.5,
     "Noto's network,\nunchanged",
     color=plots.RED,
     va="center",
