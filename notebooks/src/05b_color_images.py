@@ -807,10 +807,10 @@ report("left, with shortcuts, He's scale, five draws", residual)
 # %% [markdown]
 # <details><summary>Answer</summary>
 #
-# With weak kernels nothing is left. With He's scale a hundredth to about a half is left
-# without any shortcut: the signal does not die. With shortcuts it grows a hundredfold and
-# more, since each block *adds* something. That is not healthy either, and it is one reason
-# why batch normalization belongs into a residual network.
+# With weak kernels nothing is left. With He's scale a good part of it is left without any
+# shortcut: the signal does not die. With shortcuts it *grows*, by orders of magnitude, since
+# each block adds something. That is not healthy either, and it is one reason why batch
+# normalization belongs into a residual network.
 #
 # </details>
 
