@@ -27,6 +27,13 @@ def test_predictions_are_kerass_whatever_the_batch(batch_size):
     assert common.predict(model, x[:0], batch_size).shape == (0, 3)
 
 
+def test_prediction_silences_random_layers():
+    layers = [keras.layers.RandomFlip(), keras.layers.Dropout(0.5)]
+    model = keras.Sequential([keras.Input((6, 5, 3)), *layers])
+    x = np.random.default_rng(3).random((20, 6, 5, 3)).astype("float32")
+    assert np.array_equal(common.predict(model, x), x)
+
+
 def test_several_inputs_and_outputs_come_in_order():
     x, _ = case()
     first, second = keras.Input((6,)), keras.Input((6,))
