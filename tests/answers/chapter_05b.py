@@ -1,5 +1,7 @@
 """Chapter 05b: second right solutions, typical wrong ones with the message they get."""
 
+import itertools
+
 import numpy as np
 
 # ---------------------------------------------------------------- 05b.2
@@ -32,38 +34,6 @@ def split_fixed(concepts, share, rng):
 
 def split_names(concepts, share, rng):
     return np.unique(concepts)[: round(share * len(np.unique(concepts)))]
-
-
-# ---------------------------------------------------------------- 05b.3
-
-
-def smooth_by_loop(y, classes, smoothing):
-    targets = np.full((len(y), classes), smoothing / classes)
-    for row, label in enumerate(y):
-        targets[row, label] += 1 - smoothing
-    return targets.tolist()
-
-
-# ---------------------------------------------------------------- 05b.4
-
-
-def overlap_by_pixels(a, b):
-    def pixels(box):
-        top, left, bottom, right = box
-        return {(i, j) for i in range(top, bottom) for j in range(left, right)}
-
-    return len(pixels(a) & pixels(b)) / len(pixels(a) | pixels(b))
-
-
-def overlap_with(clip=0, outside=0, twice=0, divide=True):
-    def overlap(a, b):
-        height = max(min(a[2], b[2]) - max(a[0], b[0]) + outside, clip)
-        width = max(min(a[3], b[3]) - max(a[1], b[1]) + outside, clip)
-        areas = [(c[2] - c[0] + outside) * (c[3] - c[1] + outside) for c in (a, b)]
-        common = height * width
-        return common / (sum(areas) - (1 - twice) * common) if divide else common
-
-    return overlap
 
 
 # ---------------------------------------------------------------- 05b.5
@@ -130,21 +100,132 @@ def split_favouring(concepts, share, rng):
     return np.isin(concepts, different[order[: round(share * len(different))]])
 
 
-def overlap_of_equals(a, b):
-    """Takes the area of a for that of b."""
-    height = max(min(a[2], b[2]) - max(a[0], b[0]), 0)
-    width = max(min(a[3], b[3]) - max(a[1], b[1]), 0)
-    return height * width / (2 * (a[2] - a[0]) * (a[3] - a[1]) - height * width)
+# ---------------------------------------------------------------- 05b.7
 
 
-def overlap_by_the_hull(a, b):
-    hull = [min(a[0], b[0]), min(a[1], b[1]), max(a[2], b[2]), max(a[3], b[3])]
-    union = (hull[2] - hull[0]) * (hull[3] - hull[1])
-    return overlap_with(divide=False)(a, b) / union
+def suppress_by_dropping(boxes, scores, threshold):
+    """As the text says: keep the best, drop what overlaps it, go on with the rest."""
+
+    def overlap(a, b):
+        high, low = np.minimum(a[2:], b[2:]), np.maximum(a[:2], b[:2])
+        shared = np.prod(np.clip(high - low, 0, None))
+        return shared / (np.prod(a[2:] - a[:2]) + np.prod(b[2:] - b[:2]) - shared)
+
+    left, kept = list(range(len(boxes))), []
+    while left:
+        best = max(left, key=lambda i: (scores[i], -i))
+        kept.append(best)
+        left = [
+            i for i in left if i != best and overlap(boxes[best], boxes[i]) <= threshold
+        ]
+    return kept
+
+
+def best_first(scores):
+    return np.argsort(-scores, kind="stable")
+
+
+def suppress_with(rivals="kept", strict=False, order=best_first, share=None):
+    def suppress(boxes, scores, threshold):
+        kept, seen = [], []
+        for i in order(scores):
+            others = {"kept": kept, "seen": seen, "last": kept[-1:]}[rivals]
+            values = [
+                share(boxes[i], boxes[j]) if share else iou_of(boxes[i], boxes[j])
+                for j in others
+            ]
+            if all(v < threshold if strict else v <= threshold for v in values):
+                kept.append(int(i))
+            seen.append(i)
+        return kept
+
+    return suppress
+
+
+def iou_of(a, b, outside=0):
+    high, low = np.minimum(a[2:], b[2:]) + outside, np.maximum(a[:2], b[:2])
+    shared = np.prod(np.clip(high - low, 0, None))
+    areas = [np.prod(c[2:] - c[:2] + outside) for c in (a, b)]
+    return shared / (sum(areas) - shared)
+
+
+def share_of_smaller(a, b):
+    high, low = np.minimum(a[2:], b[2:]), np.maximum(a[:2], b[:2])
+    shared = np.prod(np.clip(high - low, 0, None))
+    return shared / min(np.prod(a[2:] - a[:2]), np.prod(b[2:] - b[:2]))
+
+
+def negative_iou(a, b):
+    sides = np.minimum(a[2:], b[2:]) - np.maximum(a[:2], b[:2])
+    shared = np.prod(sides)
+    return shared / (np.prod(a[2:] - a[:2]) + np.prod(b[2:] - b[:2]) - shared)
+
+
+# ---------------------------------------------------------------- 05b.8
+
+
+def projection_with(relu=(1, 0, 0, 1), steps=(1, 0, 1), biases=(1, 1, 1), plain=False):
+    """Which of first, second, shortcut, sum have a ReLU, and which have strides."""
+    from keras import ops
+
+    def block(x, first, second, shortcut, strides):
+        def conv(h, weights, k):
+            stride = strides if steps[k] else 1
+            h = ops.conv(h, weights[0], stride, padding="same") + biases[k] * weights[1]
+            return ops.relu(h) if relu[k] else h
+
+        f = conv(conv(x, first, 0), second, 1)
+        total = f + (x[:, ::strides, ::strides] if plain else conv(x, shortcut, 2))
+        return ops.convert_to_numpy(ops.relu(total) if relu[3] else total)
+
+    return block
+
+
+# ---------------------------------------------------------------- 05b.9
+
+
+def leaked_by_broadcasting(x_train, x_test, tolerance):
+    both = np.concatenate([x_train, x_train[:, :, ::-1]])
+    far = np.abs(x_test[:, None].astype(float) - both[None]).max(axis=(2, 3, 4))
+    return (far.min(axis=1) <= tolerance).tolist()
+
+
+def leaked_with(mirrors=(lambda x: x, lambda x: x[:, :, ::-1]), measure=np.max):
+    def leaked(x_train, x_test, tolerance):
+        every = np.concatenate([m(x_train) for m in mirrors])
+        far = [[measure(np.abs(a - b)) for a in every] for b in x_test]
+        return np.min(far, axis=1) <= tolerance
+
+    return leaked
+
+
+# ---------------------------------------------------------------- 05b.10
+
+
+def flips_by_bits(a, b):
+    d, count = [p - q for p, q in zip(a, b, strict=True)], 0
+    for bits in range(2 ** len(d)):
+        total = sum(v if bits >> i & 1 else -v for i, v in enumerate(d))
+        count += abs(total) >= abs(sum(d)) - 1e-9
+    return np.array([sum(d) / len(d), count / 2 ** len(d)])
+
+
+def flips_with(sign=1, one_sided=False, strict=False, measured=True, tolerance=1e-9):
+    def flips(a, b):
+        d = sign * (a - b)
+        means = [
+            np.mean(np.array(s) * d) for s in itertools.product([1, -1], repeat=len(d))
+        ]
+        means = np.array(means if measured else means[1:])
+        size = means if one_sided else abs(means)
+        limit = d.mean() if one_sided else abs(d.mean())
+        far = size > limit + tolerance if strict else size >= limit - tolerance
+        return d.mean(), far.sum() / 2 ** len(d)
+
+    return flips
 
 
 RIGHT = {
-    "05b.1": [np.array([1 / 24, 1 / 8]), [0.0417, 0.125]],
     "05b.2": [
         split_by_sorting,
         lambda concepts, share, rng: np.isin(
@@ -156,21 +237,15 @@ RIGHT = {
             ),
         ),
     ],
-    "05b.3": [smooth_by_loop],
-    "05b.4": [overlap_by_pixels],
     "05b.5": [mixup_by_loop],
+    "05b.6": [[4352, 278528, 16.94], np.array([4352.0, 4352 * 64, 288 / 17])],
+    "05b.7": [suppress_by_dropping, lambda *a: np.array(suppress_by_dropping(*a), int)],
+    "05b.8": [projection_with()],
+    "05b.9": [leaked_by_broadcasting],
+    "05b.10": [flips_by_bits],
 }
 
 WRONG = {
-    "05b.1": [
-        ((15, 0.125), "15 full turns"),
-        ((np.radians(15), 0.125), "radians"),
-        ((15 / 180, 0.125), "not 180"),
-        ((15 / 360, 4), "share of it"),
-        ((0.125, 15 / 360), "swapped"),
-        (15 / 360, "should have shape (2,)"),
-        ((15 / 360, 1 / 4), "8 pixels"),
-    ],
     "05b.2": [
         (split_pictures, "in both parts"),
         (split_reversed, "True is for testing"),
@@ -186,35 +261,6 @@ WRONG = {
         (split_in_order, "depend on rng"),
         (split_favouring, "same chance"),
         (lambda concepts, share, rng: rng.random(9) < 0.5, "One value for each picture"),
-    ],
-    "05b.3": [
-        (lambda y, classes, smoothing: np.eye(classes)[y], "Nothing is smoothed"),
-        (
-            lambda y, classes, smoothing: np.where(
-                np.eye(classes)[y] == 1, 1 - smoothing, smoothing / (classes - 1)
-            ),
-            "the right one included",
-        ),
-        (
-            lambda y, classes, smoothing: np.eye(classes)[y] + smoothing / classes,
-            "sum to 1",
-        ),
-        (lambda y, classes, smoothing: np.eye(classes)[y].T, "Shape"),
-        (
-            lambda y, classes, smoothing: smooth_by_loop(y, max(y) + 1, smoothing),
-            "one column for each",
-        ),
-    ],
-    "05b.4": [
-        (overlap_with(divide=False), "divide by the union"),
-        (overlap_with(twice=1), "counted twice"),
-        (overlap_with(outside=1), "no +1"),
-        (overlap_with(clip=-100), "far apart"),
-        (lambda a, b: overlap_by_pixels(a, b) if a[0] < b[0] else 0.0, "is wrong for"),
-        (overlap_of_equals, "is wrong for"),
-        (lambda a, b: [1, 2], "one number"),
-        (lambda a, b: "half", "should be numbers"),
-        (overlap_by_the_hull, "box around both"),
     ],
     "05b.5": [
         (mixup_with(of_x=lambda w: 1 - w, of_y=lambda w: 1 - w), "exchanged"),
@@ -236,5 +282,63 @@ WRONG = {
             ],
             "rounded",
         ),
+    ],
+    "05b.6": [
+        ((4448, 278528, 16.94), "biases"),
+        ((2 * 1024 + 9 * 64 * 64, 1, 1), "16 channels in and 16 out"),
+        ((3328, 1, 1), "last convolution is missing"),
+        ((73728, 1, 1), "compared with"),
+        ((4352, 4352, 16.94), "at every place"),
+        ((4352, 557056, 16.94), "additions"),
+        ((4352, 278528, 17 / 288), "other way round"),
+        ((4352, 278528, 8.47), "there are two"),
+        ((4352, 278528), "three numbers"),
+    ],
+    "05b.7": [
+        (suppress_with("seen"), "kept boxes only"),
+        (suppress_with("last"), "all kept boxes"),
+        (suppress_with(order=np.argsort), "highest"),
+        (suppress_with(order=lambda s: best_first(s)[::-1]), "highest"),
+        (suppress_with(strict=True), "exactly the threshold"),
+        (lambda b, s, t: sorted(suppress_by_dropping(b, s, t)), "order of their scores"),
+        (suppress_with(order=lambda s: np.lexsort((-np.arange(len(s)), -s))), "kept"),
+        (suppress_with(share=share_of_smaller), "it should be"),
+        (suppress_with(share=negative_iou), "it should be"),
+        (suppress_with(share=lambda a, b: iou_of(a, b, 1)), "it should be"),
+        (lambda b, s, t: b[suppress_by_dropping(b, s, t)], "not the boxes themselves"),
+        (lambda b, s, t: suppress_by_dropping(b, s, 0.5), "it should be"),
+        (lambda b, s, t: [int(np.argmax(s))] if len(s) else [], "it should be"),
+    ],
+    "05b.8": [
+        (projection_with(relu=(1, 0, 0, 0)), "sum needs a ReLU"),
+        (projection_with(relu=(1, 1, 0, 1)), "behind the second"),
+        (projection_with(relu=(0, 0, 0, 1)), "first convolution needs"),
+        (projection_with(relu=(1, 0, 1, 1)), "no ReLU of its own"),
+        (projection_with(biases=(1, 1, 0)), "shortcut's bias"),
+        (projection_with(biases=(0, 0, 0)), "A bias is missing"),
+        (projection_with(steps=(0, 1, 1)), "which convolutions have strides"),
+        (projection_with(steps=(0, 0, 0)), "should have shape"),
+        (projection_with(plain=True), "raised"),
+    ],
+    "05b.9": [
+        (leaked_with(mirrors=[lambda x: x]), "Mirrored copies are not found"),
+        (leaked_with(mirrors=[lambda x: x[:, :, ::-1]]), "Only mirrored"),
+        (leaked_with(mirrors=[lambda x: x, lambda x: x[:, ::-1]]), "axis 2"),
+        (leaked_with(mirrors=[lambda x: x, lambda x: x[..., ::-1]]), "axis 2"),
+        (leaked_with(measure=np.mean), "small mean"),
+        (lambda a, b, t: ~np.array(leaked_by_broadcasting(a, b, t)), "exchanged"),
+        (lambda a, b, t: leaked_by_broadcasting(a, b, 0.0), "with the tolerance"),
+        (lambda a, b, t: leaked_by_broadcasting(a, b, 0.02), "judged wrongly"),
+        (lambda a, b, t: leaked_by_broadcasting(b, a, t), "One value for each test"),
+    ],
+    "05b.10": [
+        (flips_with(sign=-1), "not b - a"),
+        (flips_with(one_sided=True), "both sides"),
+        (flips_with(strict=True), "equally far"),
+        (flips_with(measured=False), "measured pattern itself"),
+        (lambda a, b: (np.mean(a - b), flips_by_bits(a, b)[1] * 2 ** len(a)), "number of"),
+        (lambda a, b: (np.sum(a - b), flips_by_bits(a, b)[1]), "the sum"),
+        (lambda a, b: np.mean(a - b), "two numbers"),
+        (flips_with(tolerance=0), "rounding"),
     ],
 }
