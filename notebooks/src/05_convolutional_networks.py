@@ -1585,8 +1585,6 @@ claim("accuracy gained by equivariance", gain_of[2], at_least=0.005)
 loss = (scores["convolution"] - scores["shuffled"]).mean()
 claim("lost by shuffling", loss, at_least=0.03)
 claim("share of any random features", shares[0], equals=0.55, tolerance=0.15)
-gain = by_hand["learned"] - scores["convolution"].mean()
-claim("accuracy, learned - random convolution", gain, at_least=0.005)
 
 # %% tags=["figure"]
 many = {name: [value] for name, value in by_hand.items()} | scores
@@ -1607,8 +1605,9 @@ plots.show(figure, alt=alt)
 # sentence "the architecture alone gives most of the gain, because neighbors belong
 # together" was half right, and only the controls show which half. Random features of
 # any kind give most of it. What convolutions add to them comes from section 1's two
-# principles, a part from each. And learning adds something on top, though less than one
-# might think, and it had 25,000 labels to learn from and the others 1,000.
+# principles, a part from each. The kernels that our network learned in its brief
+# training are ahead of random ones by a point at most, in this test. They had 25,000
+# labels to learn from, and the others none.
 
 # %% [markdown]
 # ## 8. What makes a network better, and what does it cost?
