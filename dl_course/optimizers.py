@@ -140,7 +140,7 @@ def cosine_decay(learning_rate, num_steps, *, warmup_steps=0, start=0.0):
     """The same for Keras, down to 0; the line up begins at the learning rate `start`."""
     from keras.optimizers.schedules import (
         CosineDecay,
-    )  # modules without Keras import this
+    )  # here: modules without Keras use us
 
     down = num_steps - warmup_steps
     return CosineDecay(start, down, warmup_target=learning_rate, warmup_steps=warmup_steps)
