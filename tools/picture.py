@@ -35,7 +35,7 @@ class Tile(NamedTuple):
 ROWS = [
     [
         Tile(
-            "07", "A map of 100 drawn digits", (0, 0, 1, 0.7), "digits nobody wrote",
+            "07", "A map of 100 drawn digits", (0, 0, 1, 0.69), "imagined digits",
             "a map of drawn digits that turn into each other",
         ),
         Tile(
