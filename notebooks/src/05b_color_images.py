@@ -415,23 +415,20 @@ claim(
 # %% tags=["figure"]
 figure, axis = plt.subplots(figsize=(6, 3.2))
 epoch = np.arange(2, 15, 2)
-for (name, each), color in zip(runs.items(), (plots.RED, plots.BLUE), strict=True):
+looks = (plots.RED, "bottom"), (plots.BLUE, "top")
+for (name, each), (color, side) in zip(runs.items(), looks, strict=True):
     curves = each.mean(axis=0)[:, :, 1]  # (epochs, 3)
     axis.plot(epoch, curves[:, 1], color=color)
     axis.plot(epoch, curves[:, 0], "--", color=color)
-    axis.text(
-        14.3, curves[-1, 1], f"{name},\nnew pictures", color=color, va="center"
-    )
-    axis.text(
-        14.3, curves[-1, 0], f"{name},\nold pictures", color=color, va="center"
-    )
-axis.set(xlabel="epoch", ylabel="loss", xticks=epoch, xlim=(1.5, 18))
+    axis.text(14.3, curves[-1, 1], f"{name}, new", color=color, va=side)
+    axis.text(14.3, curves[-1, 0], f"{name}, old", color=color, va="center")
+axis.set(xlabel="epoch", ylabel="loss", xticks=epoch, xlim=(1.5, 19))
 alt = "Loss by epoch: without augmentation the curve of new pictures turns up, with it not."
 plots.show(figure, alt=alt)
 
 # %% [markdown]
-# *The loss on training pictures (dashed) and on validation pictures (solid), means of two
-# runs.* Without augmentation the network learns its own pictures by heart, and gets ever
+# *The loss on training pictures (old, dashed) and on validation pictures (new, solid), means of
+# two runs.* Without augmentation the network learns its own pictures by heart, and gets ever
 # surer where it errs on new ones. With it, both curves stay together and still fall. On
 # CIFAR-10 itself the repository's `benchmarks/color_images.py` trains this program.
 
