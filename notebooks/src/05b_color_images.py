@@ -429,7 +429,8 @@ plots.show(figure, alt=alt)
 # %% [markdown]
 # *The loss on training pictures (old, dashed) and on validation pictures (new, solid), means of
 # two runs.* Without augmentation the network learns its own pictures by heart, and gets ever
-# surer where it errs on new ones. With it, both curves stay together and still fall. On
+# surer where it errs on new ones. With it, the two curves lie nearer to each other, and both
+# still fall. On
 # CIFAR-10 itself the repository's `benchmarks/color_images.py` trains this program.
 
 # %% [markdown]
