@@ -1606,8 +1606,8 @@ plots.show(figure, alt=alt)
 # together" was half right, and only the controls show which half. Random features of
 # any kind give most of it. What convolutions add to them comes from section 1's two
 # principles, a part from each. The kernels that our network learned in its brief
-# training are ahead of random ones by a point at most, in this test. They had 25,000
-# labels to learn from, and the others none.
+# training are ahead of random ones by a point or two at most, in this test. They had
+# 25,000 labels to learn from, and the others none.
 
 # %% [markdown]
 # ## 8. What makes a network better, and what does it cost?
@@ -1801,9 +1801,9 @@ def small_accuracy(model):
 
 def after_moves(model, most=3):
     """Test accuracy of digits that were moved right by 0, 1, ... pixels: (most + 1,)."""
-    wide = np.pad(x_small_test[::4], [(0, 0), (0, 0), (most, 0), (0, 0)])
+    wide = np.pad(x_small_test[::8], [(0, 0), (0, 0), (most, 0), (0, 0)])
     moved = [wide[:, :, most - n :][:, :, :14] for n in range(1, most + 1)]
-    after = [accuracy(model, x, y_test[::4]) for x in moved]
+    after = [accuracy(model, x, y_test[::8]) for x in moved]
     return [small_accuracy(model), *after]
 
 
@@ -1855,17 +1855,18 @@ for name, differences in lost.items():
 # %% [markdown]
 # <details><summary>Answer</summary>
 #
-# Batch normalization, the sinking rate and translation are all missed: each is worth
-# about a point, many times its standard error. Weight decay is not missed: what is lost
-# without it is about as small as its error, so there is no clear difference.
+# Batch normalization and translation are missed: each is worth the better part of a
+# point, many times its standard error. So is the sinking rate in the mean, but how much
+# it is worth depends on the seed: with a constant rate, some runs end far from where
+# they should. Weight decay is not missed: what is lost without it is about as small as
+# its error, so there is no clear difference.
 #
 # </details>
 
 # %% tags=["claims"]
 points = {name: 100 * differences.mean() for name, differences in lost.items()}
 claim("points lost without batch norm", points["batch norm"], at_least=0.1)
-claim("points lost without sinking rate", points["sinking rate"], at_least=0.1)
-claim("points lost without translation", points["translation"], at_least=0.1)
+claim("points lost without translation", points["translation"], at_least=0.2)
 claim("points lost without weight decay", points["weight decay"], at_most=0.5)
 
 # %% tags=["figure"]
@@ -1931,7 +1932,7 @@ report("points gained by moved digits", 100 * by_data.mean())
 # <details><summary>Answer</summary>
 #
 # Both count, about equally: each is worth dozens of points. And they do not do each
-# other's work: the network that has both gains nearly the sum.
+# other's work: the network that has both gains at least as much as the two together.
 #
 # </details>
 
