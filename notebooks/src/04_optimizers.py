@@ -1838,8 +1838,8 @@ report(
 # %% [markdown]
 # <details><summary>Answer</summary>
 #
-# With the schedule the runs of one method lie much closer together, and now the difference
-# is real: momentum is ahead of plain SGD by several standard errors, Adam is ahead of SGD,
+# With the schedule the runs of one method mostly lie closer together, and now the difference
+# is clear: momentum is ahead of plain SGD by several standard errors, Adam is ahead of SGD,
 # too, and Muon is ahead of all. AdaGrad, whose steps shrink anyway, is hardly ahead. So the
 # lead of momentum is real, and one could not have known its size from either of the first
 # two comparisons. The first saw a lead, but of the rates. The second was fair, and noise of
