@@ -2347,13 +2347,14 @@ check("02.8", honest_encoding_solution, solution=True)
 # ### Exercise 02.9: what a penalty trades
 #
 # *35 minutes, an experiment.* Section 7 changed the number of hinges. Keep 26 of them, and
-# change a ridge penalty instead: the weights that minimize $\sum_i(y_i-\hat
-# y_i)^2+\alpha\sum_jw_j^2$, all weights penalized, are $(F^\top F+\alpha I)^{-1}F^\top y$
-# with the matrix $F$ of `hinge_features`. For $\alpha=10^{-6}$, $0.01$ and $100$ measure
-# squared bias and variance as `bias_and_variance` does (30 places, noise 0.4, at least
-# 1,000 training sets). Your control: the sum of both must be the mean squared error from
-# `wave`, measured directly. Hand in the six numbers: three rows of (squared bias,
-# variance).
+# change a ridge penalty instead: the weights that minimize
+# $\sum_i(y_i-\hat y_i)^2+\alpha\sum_jw_j^2$, all weights penalized, are
+# $(F^\top F+\alpha I)^{-1}F^\top y$ with the matrix $F$ of `hinge_features`. For
+# $\alpha=10^{-6}$, $0.01$ and $100$ measure squared bias and variance as
+# `bias_and_variance` does (30 training places, noise 0.4, measured at the 200 `places`
+# between; at least 1,000 training sets). Your control: the sum of both must be the mean
+# squared error from `wave`, measured directly. Hand in the six numbers: three rows of
+# (squared bias, variance).
 
 # %% tags=["exercise"]
 measured = ...  # three rows, for α = 1e-6, 0.01 and 100
