@@ -13,7 +13,10 @@ def check_hinges(answer, rng):
     result = parts(
         call(answer, knots, heights), 2, "two things: the 5 output weights, and the bias"
     )
-    weights = numbers(result[0], "The first result, one weight for each hinge,", (5,))
+    name = "The first result, one weight for each hinge,"
+    weights = numbers(result[0], name)
+    column = weights.shape == (5, 1)  # as `dense` takes them
+    weights = numbers(weights[:, 0] if column else weights, name, (5,))
     bias = numbers(result[1], "The second result, the bias,")
     expect(bias.size == 1, "The second result, the bias, should be one number.")
     hinges = np.maximum(0, knots[:, None] - knots[:-1])
@@ -64,6 +67,21 @@ def check_early_stopping(answer, rng):
             [300.0, 299.9995, 299.999, 299.9985],
             2,
             "an improvement may be as small as it likes, and losses as large",
+        ),
+        (
+            [1.0, 1 - 1e-6, 1 - 2e-6, 1 - 3e-6],
+            2,
+            "an improvement may be as small as it likes",
+        ),
+        (
+            [3.0, 2.0, 2.5, 1.0, 0.5],
+            1,
+            "with patience 1 the first epoch without an improvement is the last",
+        ),
+        (
+            [2.0, 3.0, 3.0, 3.0, 3.0, 3.0, 1.0, 4.0],
+            6,
+            "a new best at the last moment starts the patience anew",
         ),
         (
             [3.0, 1.0, 2.0, 2.0],

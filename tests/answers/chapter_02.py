@@ -89,7 +89,15 @@ def ridge_simulated(repeats=3000, number=1):
 
 
 RIGHT = {
-    "02.2": [hinges_by_solving],
+    "02.2": [
+        hinges_by_solving,
+        lambda knots, heights: (
+            np.array(hinges_by_solving(knots, heights)[0])[
+                :, None
+            ],  # as `dense` takes them
+            heights[:1],
+        ),
+    ],
     "02.4": [
         early_stopping_by_slices,
         lambda losses, patience: np.array(early_stopping_by_slices(losses, patience)),
@@ -152,6 +160,13 @@ WRONG = {
         (no_bias, "look at the bias"),
         (lambda knots, heights: heights, "Return two things"),
         (lambda knots, heights: (np.zeros(5), heights[0]), "does not go through"),
+        (
+            lambda knots, heights: (
+                np.diff(np.diff(heights) / np.diff(knots), append=0),
+                heights[0],
+            ),
+            "does not go through",
+        ),
     ],
     "02.4": [
         (stop_at_best_of_all, "training never got there"),
@@ -165,6 +180,9 @@ WRONG = {
         (with_min_delta, "as small as it likes"),
         (starting_at_100, "as large"),
         (best_twice_at_the_end, "outlasts"),
+        (lambda losses, patience: stopping(np.round(losses, 3), patience), "as small"),
+        (lambda losses, patience: stopping(losses, max(patience, 2)), "with patience 1"),
+        (lambda losses, patience: stopping(losses, min(patience, 4)), "last moment"),
     ],
     "02.5": [
         ((-0.5, 3, np.log(3.5), 15), "negative sum into 0"),
@@ -199,6 +217,7 @@ WRONG = {
         (lambda m, y, f: encoding_by_sums(m, y, f, fallback=y.mean()), "leaks its fold"),
         (lambda m, y, f: encoding_by_sums(m, y, f, fallback=0.0), "gets the mean"),
         (lambda m, y, f: y, "targets themselves"),
+        (lambda m, y, f: [y[f != k].mean() for k in f], "not the mean target"),
         (lambda m, y, f: 2 * encoding_by_sums(m, y, f), "not the mean target"),
     ],
     "02.9": [
