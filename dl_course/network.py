@@ -141,12 +141,18 @@ def categorical_crossentropy(y_true, y_pred, *, from_logits=False):
 
 ORIGINS = ["USA", "Europe", "Japan"]
 MISSPELLED = {
-    **{"chevroelt": "chevrolet", "chevy": "chevrolet", "vw": "volkswagen"},
-    **{"vokswagen": "volkswagen", "maxda": "mazda", "toyouta": "toyota"},
+    "chevroelt": "chevrolet",
+    "chevy": "chevrolet",
+    "vw": "volkswagen",
+    "vokswagen": "volkswagen",
+    "maxda": "mazda",
+    "toyouta": "toyota",
 }
 CAR_LIMITS = {
-    **{"Miles_per_Gallon": (5, 60), "Displacement": (50, 600)},
-    **{"Horsepower": (30, 400), "Weight_in_lbs": (1200, 6500)},
+    "Miles_per_Gallon": (5, 60),
+    "Displacement": (50, 600),
+    "Horsepower": (30, 400),
+    "Weight_in_lbs": (1200, 6500),
     "Acceleration": (4, 35),
 }
 
@@ -178,8 +184,13 @@ def car_arrays(rows):
     x (n, 6) float with NaN where missing: cylinders, displacement, horsepower, weight,
     acceleration, year; miles (n,) per gallon; origin (n,), an index into ORIGINS.
     """
-    columns = ["Cylinders", "Displacement", "Horsepower", "Weight_in_lbs"]
-    columns = [*columns, "Acceleration"]
+    columns = (
+        "Cylinders",
+        "Displacement",
+        "Horsepower",
+        "Weight_in_lbs",
+        "Acceleration",
+    )
     x = np.array([[row[column] for column in columns] for row in rows], float)
     year = [int(row["Year"][:4]) for row in rows]
     miles = np.array([row["Miles_per_Gallon"] for row in rows], float)
