@@ -141,12 +141,8 @@ def categorical_crossentropy(y_true, y_pred, *, from_logits=False):
 
 ORIGINS = ["USA", "Europe", "Japan"]
 MISSPELLED = {
-    "chevroelt": "chevrolet",
-    "chevy": "chevrolet",
-    "vw": "volkswagen",
-    "vokswagen": "volkswagen",
-    "maxda": "mazda",
-    "toyouta": "toyota",
+    **{"chevroelt": "chevrolet", "chevy": "chevrolet", "vw": "volkswagen"},
+    **{"vokswagen": "volkswagen", "maxda": "mazda", "toyouta": "toyota"},
 }
 CAR_LIMITS = {
     "Miles_per_Gallon": (5, 60),

@@ -810,12 +810,8 @@ print(sorted({row["Name"].split()[0] for row in rows})[6:14])
 # %% tags=["export"]
 ORIGINS = ["USA", "Europe", "Japan"]
 MISSPELLED = {
-    "chevroelt": "chevrolet",
-    "chevy": "chevrolet",
-    "vw": "volkswagen",
-    "vokswagen": "volkswagen",
-    "maxda": "mazda",
-    "toyouta": "toyota",
+    **{"chevroelt": "chevrolet", "chevy": "chevrolet", "vw": "volkswagen"},
+    **{"vokswagen": "volkswagen", "maxda": "mazda", "toyouta": "toyota"},
 }
 CAR_LIMITS = {
     "Miles_per_Gallon": (5, 60),

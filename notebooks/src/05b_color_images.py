@@ -533,8 +533,8 @@ def residual_block(x, width):
 
 # %% [markdown]
 # **MobileNet** (Howard et al., 2017): a convolution does two things at once, it looks at
-# neighbors and it mixes channels. Do them one after the other. A **depthwise
-# convolution** has one $3\times3$ kernel for each channel and mixes nothing, and a
+# neighbors and it mixes channels. Do them one after the other. A
+# **depthwise convolution** has one $3\times3$ kernel for each channel and mixes nothing, and a
 # $1\times1$ convolution mixes. Per place that takes $9n+n^2$ multiplications in place of
 # $9n^2$, a share of $\frac1n+\frac19$.
 
