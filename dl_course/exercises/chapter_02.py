@@ -79,15 +79,15 @@ def check_early_stopping(answer, rng):
             "with patience 1 the first epoch without an improvement is the last",
         ),
         (
-            [2.0, 3.0, 3.0, 3.0, 3.0, 3.0, 1.0, 4.0],
-            6,
-            "a new best at the last moment starts the patience anew",
-        ),
-        (
             [3.0, 1.0, 2.0, 2.0],
             5,
             "if the patience outlasts the losses, training stops at the last epoch and "
             "keeps the best",
+        ),
+        (
+            [2.0, 3.0, 3.0, 3.0, 3.0, 3.0, 1.0, 4.0],
+            6,
+            "a new best at the last moment starts the patience anew",
         ),
         ([4.0], 1, "a single epoch is both"),
     ]
