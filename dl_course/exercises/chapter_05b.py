@@ -216,6 +216,7 @@ def suppress_once(answer, boxes, scores, threshold):
     flat = [tuple(np.atleast_1d(v)) for v in got]
     if any(len(v) > 1 for v in flat):
         raise Wrong("Return the numbers of the boxes, not the boxes themselves.")
+    expect(np.isfinite(got).all(), f"Numbers of boxes are 0, 1, …; got {got}.")
     got = [int(v) for v in got]
     if sorted(got) == sorted(right):
         expect(
