@@ -297,6 +297,14 @@ def test_an_answer_that_changes_its_input_is_told_which(given, change):
     assert exercises.call(lambda first, data: 1, 0, given) == 1
 
 
+def test_what_a_function_of_the_check_says_reaches_the_learner():
+    def counted():
+        raise exercises.Wrong("Only 5 calls are allowed.")
+
+    with pytest.raises(exercises.Wrong, match="^Only 5 calls are allowed"):
+        exercises.call(lambda f: f(), counted)
+
+
 def test_what_changes_by_being_used_may_change():
     def answer(rng, box, function, numbers):
         box._cache["a"] = 1

@@ -145,8 +145,8 @@ def test_handouts_have_no_solutions(small_course):
 
 def test_handouts_import_what_later_cells_need(small_course):
     chapter, source = small_course
-    worked = '\n# %% tags=["export", "core"]\ndef core():\n    return 42\n'
-    source.write_text(SMALL + worked, "utf-8")
+    answer = '\n# %% tags=["export", "core"]\ndef core():\n    return 42\n'
+    source.write_text(SMALL + answer, "utf-8")
     texts = {
         handout: "\n".join(c.source for c in notebooks.build(chapter, handout).cells)
         for handout in (False, True)
@@ -173,12 +173,6 @@ HINTED = """
 # %% [markdown]
 # Text. <details><summary>Answer</summary>stays</details>
 """
-
-
-def test_handouts_import_what_an_exercise_asks_for():
-    (chapter,) = notebooks.chapters_named(["04"])
-    text = "".join(cell.source for cell in notebooks.build(chapter, handout=True).cells)
-    assert "from dl_course.optimizers import adamw" in text and "def adamw(" not in text
 
 
 def test_handouts_keep_hints_on_request_only(small_course):
