@@ -141,8 +141,12 @@ def categorical_crossentropy(y_true, y_pred, *, from_logits=False):
 
 ORIGINS = ["USA", "Europe", "Japan"]
 MISSPELLED = {
-    **{"chevroelt": "chevrolet", "chevy": "chevrolet", "vw": "volkswagen"},
-    **{"vokswagen": "volkswagen", "maxda": "mazda", "toyouta": "toyota"},
+    "chevroelt": "chevrolet",
+    "chevy": "chevrolet",
+    "vw": "volkswagen",
+    "vokswagen": "volkswagen",
+    "maxda": "mazda",
+    "toyouta": "toyota",
 }
 CAR_LIMITS = {
     "Miles_per_Gallon": (5, 60),
@@ -204,7 +208,7 @@ def split_groups(groups, fractions, rng):
         raise ValueError(f"fractions: expected parts > 0 of sum 1, got {fractions}")
     names, group, sizes = np.unique(groups, return_inverse=True, return_counts=True)
     order = rng.permutation(len(names))
-    filled = np.empty(len(names))  # share of all rows up to the middle of each group
+    filled = np.empty(len(names))  # share of rows up to the middle of each group
     filled[order] = (np.cumsum(sizes[order]) - sizes[order] / 2) / len(groups)
     part = np.searchsorted(np.cumsum(fractions)[:-1], filled)[group]
     parts = [np.flatnonzero(part == k) for k in range(len(fractions))]

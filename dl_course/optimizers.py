@@ -138,9 +138,8 @@ def cosine(learning_rate, num_steps, *, warmup_steps=0, final=0.0):
 
 def cosine_decay(learning_rate, num_steps, *, warmup_steps=0, start=0.0):
     """The same for Keras, down to 0; the line up begins at the learning rate `start`."""
-    from keras.optimizers.schedules import (
-        CosineDecay,
-    )  # here: modules without Keras use us
+    # Imported here, because modules without Keras use the others.
+    from keras.optimizers.schedules import CosineDecay
 
     down = num_steps - warmup_steps
     return CosineDecay(start, down, warmup_target=learning_rate, warmup_steps=warmup_steps)

@@ -264,8 +264,7 @@ report("largest difference to Keras", difference)
 #
 # 32: three times five weights and five biases, then five times two weights and two
 # biases. Layers without weights add nothing: the input layer, dropout (section 7), pooling
-# (chapter 05). Keras computes what we
-# compute, up to the rounding of single precision.
+# (chapter 05). Keras computes what we compute, up to the rounding of single precision.
 #
 # </details>
 
@@ -810,8 +809,12 @@ print(sorted({row["Name"].split()[0] for row in rows})[6:14])
 # %% tags=["export"]
 ORIGINS = ["USA", "Europe", "Japan"]
 MISSPELLED = {
-    **{"chevroelt": "chevrolet", "chevy": "chevrolet", "vw": "volkswagen"},
-    **{"vokswagen": "volkswagen", "maxda": "mazda", "toyouta": "toyota"},
+    "chevroelt": "chevrolet",
+    "chevy": "chevrolet",
+    "vw": "volkswagen",
+    "vokswagen": "volkswagen",
+    "maxda": "mazda",
+    "toyouta": "toyota",
 }
 CAR_LIMITS = {
     "Miles_per_Gallon": (5, 60),
@@ -822,6 +825,7 @@ CAR_LIMITS = {
 }
 
 
+# %% tags=["export"]
 def clean_cars(rows):
     """Repair the rows of data.cars(); new rows come back, the old ones stay as they are.
 
@@ -928,9 +932,7 @@ def split_groups(groups, fractions, rng):
         raise ValueError(f"fractions: expected parts > 0 of sum 1, got {fractions}")
     names, group, sizes = np.unique(groups, return_inverse=True, return_counts=True)
     order = rng.permutation(len(names))
-    filled = np.empty(
-        len(names)
-    )  # share of all rows up to the middle of each group
+    filled = np.empty(len(names))  # share of rows up to the middle of each group
     filled[order] = (np.cumsum(sizes[order]) - sizes[order] / 2) / len(groups)
     part = np.searchsorted(np.cumsum(fractions)[:-1], filled)[group]
     parts = [np.flatnonzero(part == k) for k in range(len(fractions))]

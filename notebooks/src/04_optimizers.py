@@ -1843,7 +1843,7 @@ report(
 # too, and Muon is ahead of all. AdaGrad, whose steps shrink anyway, is hardly ahead. So the
 # lead of momentum is real, and one could not have known its size from either of the first
 # two comparisons. The first saw a lead, but of the rates. The second was fair, and noise of
-# the last steps hid what momentum can do. The best rates say where the lead comes from.
+# the last steps hid what momentum can do. The best rates suggest where the lead comes from.
 # Momentum's, divided by $1-\beta$, is larger than the one that plain SGD can bear: in
 # section 4 the ball was stable at rates where the descent is not.
 #
@@ -1946,9 +1946,8 @@ def cosine(learning_rate, num_steps, *, warmup_steps=0, final=0.0):
 
 def cosine_decay(learning_rate, num_steps, *, warmup_steps=0, start=0.0):
     """The same for Keras, down to 0; the line up begins at the learning rate `start`."""
-    from keras.optimizers.schedules import (
-        CosineDecay,
-    )  # here: modules without Keras use us
+    # Imported here, because modules without Keras use the others.
+    from keras.optimizers.schedules import CosineDecay
 
     down = num_steps - warmup_steps
     return CosineDecay(
