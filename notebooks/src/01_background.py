@@ -1220,11 +1220,10 @@ def shrink(x):  # (n, 28, 28, 1) -> (n, 14, 14, 1): the mean of 2 × 2 pixels
 
 
 def small_patches():
-    conv8, conv16 = (layers.Conv2D(n, 3, activation="relu") for n in (8, 16))
     return [
-        conv8,
+        layers.Conv2D(8, 3, activation="relu"),
         layers.MaxPooling2D(),
-        conv16,
+        layers.Conv2D(16, 3, padding="same", activation="relu"),
         layers.MaxPooling2D(),
         layers.Flatten(),
     ]
@@ -1238,20 +1237,14 @@ print({name: model.count_params() for name, model in small_models.items()})
 
 # %%
 SIZES, RUNS, ROUND = [125, 500, 2000], 3, 2000
-early_stopping = {
-    "monitor": "val_loss",
-    "patience": 3,
-    "restore_best_weights": True,
-}
+early_stopping = dict(monitor="val_loss", patience=3, restore_best_weights=True)
 
 
 def converge(name, x, y, x_val, y_val):
     """Train a small model from new random weights until the validation loss is flat."""
     model = small_models[name]
     model.set_weights(classifier((14, 14, 1), SMALL[name](), 0.01).get_weights())
-    for (
-        variable
-    ) in model.optimizer.variables:  # forget the steps of the last training
+    for variable in model.optimizer.variables:  # forget the last training's steps
         variable.assign(keras.ops.zeros_like(variable))
     model.optimizer.learning_rate = 0.01
     rows = np.resize(np.arange(len(x)), ROUND)
@@ -1361,11 +1354,11 @@ plots.show(
 # nearly the right one, and a crowd of wrong ones that fit a few images as well. Every
 # further image rules some of the wrong ones out.
 #
-# And the CNN? It has the *fewest* numbers of all, fewer even than the nearest mean, whose
-# ten averages are 1,960 numbers. So it is not ahead because it is large. But it starts
-# with a good guess: pixels that are neighbors belong together, and a
-# stroke is a stroke wherever it stands. Preferring some functions before any data are
-# seen is called **inductive bias**. If it is right, it does the work of data.
+# And the CNN? It has about a tenth of the MLP's numbers, and hardly more than the nearest
+# mean, whose ten averages are 1,960 numbers. So it is not ahead because it is large. But
+# it starts with a good guess: pixels that are neighbors belong together, and a stroke is
+# a stroke wherever it stands. Preferring some functions before any data are seen is
+# called **inductive bias**. If it is right, it does the work of data.
 #
 # ### Is that the reason?
 #
@@ -1402,9 +1395,7 @@ for run, rows in enumerate(progress(draws, "shuffled")):
         curves["CNN, shuffled"][run, i] = error_of(model, mixed_test, y_test)
 
 
-def times_higher(
-    a, b
-):  # for each subset: how many times the error of a is that of b
+def times_higher(a, b):  # the error of a over that of b, in each subset
     return np.exp(np.mean(np.log(curves[a]) - np.log(curves[b]), axis=1))
 
 
