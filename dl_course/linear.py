@@ -114,7 +114,8 @@ def layer_flops(layer):
     """
     kind = type(layer).__name__
     if kind in ("Dense", "Conv1D", "Conv2D", "Conv3D"):
-        places = math.prod(layer.output.shape[1:-1])  # 1 for a Dense layer on vectors
+        # 1 for a Dense layer on vectors
+        places = math.prod(layer.output.shape[1:-1])
         return 2 * places * math.prod(layer.kernel.shape)
     if kind not in NO_PRODUCTS:
         raise ValueError(f"model: expected Dense and Conv layers, got {kind}")

@@ -63,7 +63,8 @@ def log_bernoulli(x, logits):
 
     Both are (batch, ...), x within [0, 1]; the sum is over all axes but the first.
     """
-    if x.shape[1:] != logits.shape[1:]:  # (28, 28) against (28, 28, 1) would broadcast
+    # (28, 28) against (28, 28, 1) would broadcast
+    if x.shape[1:] != logits.shape[1:]:
         raise ValueError(f"logits: expected the shape of x, {x.shape}, got {logits.shape}")
     each = x * logits - ops.softplus(logits)
     return ops.sum(each, axis=tuple(range(1, len(each.shape))))
@@ -95,7 +96,8 @@ def train(
         learning_rate, steps, warmup_steps=warm_up, start=learning_rate / 10
     )
     model.compile(keras.optimizers.Adam(schedule), loss)
-    x = ops.convert_to_tensor(x, "float32")  # once: `fit` would copy each NumPy batch
+    # Once: `fit` would copy each NumPy batch
+    x = ops.convert_to_tensor(x, "float32")
     options = {"batch_size": batch_size, "epochs": epochs, "verbose": 0}
     return model.fit(x, x, callbacks=[*callbacks], **options)
 

@@ -434,9 +434,8 @@ claim(
 # %%
 def learning_rate_limit(x):  # (n, features) -> 2/λmax of the squared error
     with_ones = np.column_stack([x, np.ones(len(x))])
-    curvatures = np.linalg.eigvalsh(
-        with_ones.T @ with_ones / len(x)
-    )  # smallest first
+    # Smallest first
+    curvatures = np.linalg.eigvalsh(with_ones.T @ with_ones / len(x))
     return 2 / curvatures[-1]
 
 
@@ -672,9 +671,8 @@ plots.show(
 bayes = 1 - np.arctan(1 / np.sqrt(2)) / np.pi
 weights, bias, _ = logistic_regression_gd(x, y)
 x_many, y_many = draw(100_000)
-ceiling = np.mean(
-    (x_many.sum(axis=1) > 0) == y_many
-)  # of the best rule, by counting
+# The share of the best rule, by counting
+ceiling = np.mean((x_many.sum(axis=1) > 0) == y_many)
 accuracy = np.mean((x_many @ weights + bias > 0) == y_many)
 report(
     "Bayes rate by formula, by counting, and accuracy learned",
@@ -701,9 +699,8 @@ claim("learned accuracy below the best rule's", ceiling - accuracy, at_most=0.02
 def plot_regions(axis, probability, x, y):
     """Shade the plane by `probability` of (n, 2) points; mark examples x (n, 2), y (n,)."""
     side = np.linspace(x.min() - 0.5, x.max() + 0.5, 201)
-    points = np.stack(np.meshgrid(side, side), axis=-1).reshape(
-        -1, 2
-    )  # (201 · 201, 2)
+    # (201 · 201, 2)
+    points = np.stack(np.meshgrid(side, side), axis=-1).reshape(-1, 2)
     shades = np.reshape(probability(points), (201, 201))
     axis.contourf(
         side, side, shades, np.linspace(0, 1, 11), cmap="RdBu_r", alpha=0.5
@@ -1092,9 +1089,8 @@ def classifier(shape, stack, learning_rate):
     model = keras.Sequential([keras.Input(shape), *stack, layers.Dense(10)])
     optimizer = keras.optimizers.Adam(learning_rate)
     loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
-    model.compile(
-        optimizer, loss, steps_per_execution=20
-    )  # saves time, changes nothing
+    # Saves time, changes nothing
+    model.compile(optimizer, loss, steps_per_execution=20)
     return model
 
 
@@ -1472,9 +1468,8 @@ def layer_flops(layer):
     """
     kind = type(layer).__name__
     if kind in ("Dense", "Conv1D", "Conv2D", "Conv3D"):
-        places = math.prod(
-            layer.output.shape[1:-1]
-        )  # 1 for a Dense layer on vectors
+        # 1 for a Dense layer on vectors
+        places = math.prod(layer.output.shape[1:-1])
         return 2 * places * math.prod(layer.kernel.shape)
     if kind not in NO_PRODUCTS:
         raise ValueError(f"model: expected Dense and Conv layers, got {kind}")

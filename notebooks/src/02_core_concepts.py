@@ -412,9 +412,8 @@ report("error of 64 over that of 128", errors[4] / errors[5])
 
 # %% tags=["claims"]
 claim("error of 64 by 128", errors[4] / errors[5], at_least=3.8, at_most=4.2)
-bound = (
-    (4 * np.pi**2 + 12.5 * np.pi**2) / 8 / np.array(widths) ** 2
-)  # M ≤ 4π² + 12.5π²
+# M ≤ 4π² + 12.5π²
+bound = (4 * np.pi**2 + 12.5 * np.pi**2) / 8 / np.array(widths) ** 2
 claim("largest share of the bound", np.max(errors / bound), at_most=1)
 
 # %% tags=["figure"]
@@ -1811,9 +1810,8 @@ def search(rng, attempts=30):
 
 # %% tags=["predict"]
 rng = np.random.default_rng(seed(15))
-errors = np.array(
-    [search(rng) for _ in progress(range(200), "splits")]
-)  # (200, 30, 2)
+# (200, 30, 2)
+errors = np.array([search(rng) for _ in progress(range(200), "splits")])
 winners = errors[np.arange(200), errors[:, :, 0].argmin(axis=1)]  # (200, 2)
 too_low = winners[:, 1] - winners[:, 0]  # test minus validation
 unchosen = errors[:, 0, 1] - errors[:, 0, 0]

@@ -1541,10 +1541,8 @@ def frames(races, every=5):
 def film(races, milliseconds=200):
     """The race as an animated PNG (bytes), over and over."""
     pictures, colors = frames(races)
-    before, small = (
-        -1,
-        [],
-    )  # keep what changes; color 127 lets the rest shine through
+    # Keep what changes; color 127 lets the rest shine through
+    before, small = -1, []
     for picture in pictures:
         now = np.asarray(picture)
         small.append(
