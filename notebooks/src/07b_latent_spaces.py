@@ -1006,7 +1006,7 @@ report("AUC of the VAE, 1 and wider 1", thin, thick)
 # </details>
 
 # %% tags=["claims"]
-claim("AUC of the VAE, wider 1 - 1", thick - thin, at_least=0.005)
+claim("AUC of the VAE, wider 1 - 1", thick - thin, at_least=0.02)
 claim("AUC of the VAE, wider 1", thick, at_most=0.45)
 
 # %% [markdown]
@@ -1114,22 +1114,29 @@ def multiplications(model):
 
 # %%
 def cost_after(passes, convolutional):
-    """(-ELBO on 3,000 test digits, CPU seconds per pass) of a network trained on 5,000."""
+    """(-ELBO on 3,000 test digits, CPU seconds per pass), means of two networks.
+
+    They are trained on 5,000 digits.
+    """
     shape = (-1, 28, 28, 1) if convolutional else (-1, 784)
-    seed(10)
-    if convolutional:
-        halves = build_convolutional_halves(20, mean_image.mean())
-    else:
-        halves = build_halves(20, mean_image)
-    marks = []
-    clock = keras.callbacks.LambdaCallback(
-        on_epoch_end=lambda *_: marks.append(time.process_time())
-    )
-    options = {"learning_rate": 0.008, "batch_size": 100, "callbacks": [clock]}
-    model = vae.build_vae(*halves, seed=seed(10))
-    _ = vae.train(model, x_train[:5000].reshape(shape), epochs=passes, **options)
-    fit, kl = vae.elbo_terms(*halves, x_test[:3000].reshape(shape))
-    return np.mean(kl - fit), np.diff(marks).mean()
+    costs, marks = [], []
+    for number in map(seed, (10, 20)):
+        if convolutional:
+            halves = build_convolutional_halves(20, mean_image.mean())
+        else:
+            halves = build_halves(20, mean_image)
+        marks.append([])
+        clock = keras.callbacks.LambdaCallback(
+            on_epoch_end=lambda *_: marks[-1].append(time.process_time())
+        )
+        options = {"learning_rate": 0.008, "batch_size": 100, "callbacks": [clock]}
+        model = vae.build_vae(*halves, seed=number)
+        _ = vae.train(
+            model, x_train[:5000].reshape(shape), epochs=passes, **options
+        )
+        fit, kl = vae.elbo_terms(*halves, x_test[:3000].reshape(shape))
+        costs.append(np.mean(kl - fit))
+    return np.mean(costs), np.diff(marks).mean()
 
 
 # %%
@@ -1156,9 +1163,8 @@ report("-ELBO of the dense one after six", twice)
 # <details><summary>Answer</summary>
 #
 # At equal passes the convolutional one, by many nats. It multiplies only a little more
-# often than the dense one, and takes somewhat longer. Twice as many passes bring the dense
-# one about level: the difference that is left is not much more than that between two seeds,
-# and may have either sign.
+# often than the dense one, and takes somewhat longer. Twice as many passes take most of the
+# lead away: a few nats are left, not much more than two seeds of one network differ by.
 #
 # </details>
 
