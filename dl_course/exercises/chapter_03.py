@@ -1,5 +1,6 @@
 """Checks of chapter 03."""
 
+import tracemalloc
 import weakref
 from itertools import pairwise
 
@@ -77,7 +78,8 @@ ACTIVATIONS = [  # f, f'
 
 
 def check_deep_gradients(answer, rng):
-    for batch, sizes in ((4, (3, 2)), (5, (4, 3, 2)), (1, (2, 5, 3)), (3, (2, 4, 3, 5, 2))):
+    deep = (1, (2, 5, 3)), (3, (2, 4, 3, 5, 2)), (3, (3, 3, 3, 2))  # the last one: squares
+    for batch, sizes in ((4, (3, 2)), (5, (4, 3, 2)), *deep):
         layers = []
         for i, shape in enumerate(pairwise(sizes)):
             W, b = rng.normal(size=shape) / 2, rng.normal(size=shape[1])
@@ -221,20 +223,26 @@ def check_layer_norm_once(answer, x, gamma, beta, u, epsilon):
 
 
 def check_gradient_check(answer, rng):
-    for scale, shape in ((1e-4, (3, 2)), (1, (3, 2)), (1, (5,)), (1e4, (3, 2))):
+    for scale, shape in ((1e-9, (3, 2)), (1, (3, 2)), (1, (5,)), (1e6, (3, 2))):
         x, size = rng.uniform(0.2, 0.5, shape), int(np.prod(shape))
         c = rng.permutation(np.linspace(0.5, 2, size)) * rng.choice([-1, 1], size)
         judge_once(answer, scale * c.reshape(shape), x, rng, small=scale < 1)
 
 
 def judge_once(answer, c, x, rng, small):
-    """Gradients of Σ c sin x, right and wrong ones."""
+    """Gradients of Σ c sin 5x and a constant, right and wrong ones."""
+    constant = 10 * np.sum(np.abs(c))  # with it, too short a step drowns in rounding
 
     def f(x):
-        return np.sum(c * np.sin(x))
+        return constant + np.sum(c * np.sin(5 * x)) / 5
 
     def gradient(x):
-        return c * np.cos(x)
+        return c * np.cos(5 * x)
+
+    def part(x):
+        g = gradient(x)
+        g.flat[rng.permutation(x.size)[: x.size // 2]] = 0
+        return g
 
     def off_by(error, place):
         def almost(x):
@@ -247,6 +255,8 @@ def judge_once(answer, c, x, rng, small):
     wrong = {
         "A gradient of the wrong sign passes.": [lambda x: -gradient(x)],
         "A gradient twice too large passes.": [lambda x: 2 * gradient(x)],
+        "A gradient passes of which half the numbers were replaced by 0. A step along it "
+        "cannot notice that: perturb every number.": [part],
         "A gradient with two numbers swapped passes: compare number by number.": [
             lambda x: gradient(x)[::-1]
         ],
@@ -408,11 +418,16 @@ class Output(np.ndarray):
 
 
 def check_checkpointed(answer, rng):
-    for depth, every in ((1, 1), (6, 6), (7, 3), (6, 1), (5, 9), (30, 5), (31, 5)):
-        weights = [rng.normal(size=(3, 3)) for _ in range(depth)]
-        x, u = rng.normal(size=(2, 4, 3))
+    for depth, every in ((1, 1), (6, 6), (7, 3), (6, 1), (5, 9), (30, 5), (50, 7)):
+        weights = [rng.normal(size=(8, 8)) / 2 for _ in range(depth)]
+        x, u = rng.normal(size=(2, 500, 8))
         chain = Chain(weights)
-        got = call(answer, x, chain.layers(), u, every)
+        tracemalloc.start()
+        try:
+            got = call(answer, x, chain.layers(), u, every)
+            peak = tracemalloc.get_traced_memory()[1] / x.nbytes
+        finally:
+            tracemalloc.stop()
         outputs = [x]
         for W in weights:
             outputs.append(np.tanh(outputs[-1] @ W))
@@ -436,6 +451,12 @@ def check_checkpointed(answer, rng):
             f"{where} up to {chain.most} outputs were alive at once, where {allowed} are "
             "allowed: keep only checkpoints on the way forward, and let go of a piece "
             "before you begin the next.",
+        )
+        expect(
+            peak
+            <= allowed + 9,  # x and u as `call` keeps them, and what a vjp computes with
+            f"{where} the memory of {peak:.0f} arrays was taken at once: copies of outputs "
+            "count as well.",
         )
 
 

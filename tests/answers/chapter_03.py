@@ -33,9 +33,10 @@ def deep(x, layers, slope_of_loss, *, top=True, at="z", bias=np.sum, flip=False,
     for l in reversed(range(len(layers))):
         W, _, _, f_prime = layers[l]
         slope = f_prime(z[l] if at == "z" else a[l + 1])
+        fits = transpose == "to fit" and W.shape[0] == W.shape[1]  # delta @ W runs, too
         delta = adjoint if l == len(layers) - 1 and not top else adjoint * slope
         gradients.append((a[l + shift].T @ delta, bias(delta, axis=0)))
-        adjoint = delta @ (W.T if transpose else W)
+        adjoint = delta @ (W.T if transpose and not fits else W)
     return gradients if flip else gradients[::-1]
 
 
@@ -202,6 +203,23 @@ def wide_step(f, gradient, x):
     return np.abs(a - b).max() < 1e-3 * np.abs(a).max()
 
 
+def step_along(f, gradient, x):
+    g = gradient(x)
+    length = np.linalg.norm(g)
+    fall = f(x) - f(x - 1e-5 * g / length)
+    return abs(fall / (1e-5 * length) - 1) <= 1e-3
+
+
+def guarded_division(f, gradient, x):
+    a, b = central(f, x), gradient(x)
+    return np.linalg.norm(a - b) / (np.linalg.norm(a) + 1e-8) <= 1e-3
+
+
+def tiny_step(f, gradient, x):
+    a, b = central(f, x, 1e-14), gradient(x)
+    return np.linalg.norm(a - b) <= 1e-3 * np.linalg.norm(a)
+
+
 def broken(x, y, w1, b1, w2, b2):
     return two_layers(
         x, y, w1, b1, w2, b2,
@@ -216,6 +234,11 @@ def keep_everything(x, layers, u, every):
     for (_, vjp), a in zip(reversed(layers), inputs[-2::-1], strict=True):
         u = vjp(a, u)
     return u
+
+
+def keep_copies(x, layers, u, every):
+    copied = [(lambda a, run=run: np.array(run(a)), vjp) for run, vjp in layers]
+    return keep_everything(x, copied, u, every)
 
 
 def from_the_start(x, layers, u, every):
@@ -274,6 +297,7 @@ WRONG = {
         (lambda *args: deep(*args, bias=np.mean), "is a mean over the batch"),
         (lambda *args: deep(*args, flip=True), "comes first"),
         (lambda *args: deep(*args, transpose=False), "raised ValueError"),
+        (lambda *args: deep(*args, transpose="to fit"), "transposed, then multiply"),
         (lambda x, layers, slope: deep(x, layers[-1:], slope), "raised ValueError"),
         (lambda *args: deep(*args)[0], "Return"),
         (lambda *args: [dW for dW, _ in deep(*args)], "not right yet"),
@@ -294,6 +318,9 @@ WRONG = {
         (compare_sums, "number by number"),
         (compare_sizes, "wrong sign passes"),
         (wide_step, "central differences with a step near 1e-5"),
+        (tiny_step, "central differences with a step near 1e-5"),
+        (step_along, "replaced by 0"),
+        (guarded_division, "is your tolerance relative"),
         (lambda f, gradient, x: True, "wrong sign passes"),
         (lambda f, gradient, x: central(f, x) - gradient(x), "Return True or False"),
         (judge_with(2e-2), "0.5 % off passes"),
@@ -327,6 +354,7 @@ WRONG = {
     ],
     "03.10": [
         (keep_everything, "outputs were alive at once"),
+        (keep_copies, "copies of outputs"),
         (from_the_start, "times: start each piece"),
         (with_outputs, "is not ∂L/∂x"),
         (full_pieces_only, "is not ∂L/∂x"),
