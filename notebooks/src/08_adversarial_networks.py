@@ -538,12 +538,8 @@ def squared_slopes(inner, logits, x):
 
 
 # %%
-class GAN(keras.Model):
-    """Generator and discriminator, trained in turn by `fit` on real samples.
-
-    D lowers softplus(-D(x)) + softplus(D(G(z))) + γ/2 |∇D(x)|², G lowers
-    softplus(-D(G(z))). A round has one step of D, and `g_steps` of G.
-    """
+class TwoPlayers(keras.Model):
+    """Generator and discriminator, an optimizer for each, and noise."""
 
     def __init__(self, generator, discriminator, *, gamma=0.0, g_steps=1, seed=0):
         super().__init__()
@@ -561,6 +557,14 @@ class GAN(keras.Model):
         shape = self.generator.input_shape
         shape = *ops.shape(real)[: len(shape) - 1], shape[-1]
         return keras.random.normal(shape, seed=self.random)
+
+
+# %%
+class GAN(TwoPlayers):
+    """Trained in turn by `fit` on real samples, `g_steps` of G after each step of D.
+
+    D lowers softplus(-D(x)) + softplus(D(G(z))) + γ/2 |∇D(x)|², G softplus(-D(G(z))).
+    """
 
     def d_step(self, real):
         fake = look(self.generator, self.noise(real))
@@ -750,6 +754,7 @@ class ManyDense(keras.layers.Layer):
         return x @ kernel + self.bias
 
 
+# %%
 def build_players(noise, features, games, *, hidden=32, spectral=False):
     """(G, D) for points (games, batch, features): two hidden layers each."""
 
@@ -1232,8 +1237,8 @@ claim("through a pick there is no gradient", through_pick is None)
 # letters we can compute it. A sentence of twenty letters has $5^{20}$ possible answers, and
 # we can only sample. Two estimates are used.
 #
-# **The score-function estimator** of chapter 07 (Williams, 1992) uses the answer as a
-# number, and not its slope:
+# The **score-function estimator** (Williams, 1992) is the score-function gradient of chapter
+# 07. It uses the answer as a number, and not its slope:
 #
 # $$\frac{\partial}{\partial s_k}\mathbb E[r]=\mathbb E\left[r_i\,
 # \frac{\partial\log p_i}{\partial s_k}\right]=\mathbb E\bigl[r_i\,(\delta_{ik}-p_k)\bigr].$$
