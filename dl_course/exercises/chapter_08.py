@@ -211,9 +211,8 @@ def check_best_penalty(answer, rng):
     compare((strong,), right[1:], {}, "The distance with γ = 4 is off.", tolerance=0.02)
     expect(best < 3.5, "The largest γ is not the best one: plot the distance over γ.")
     expect(best > 0.5, "A larger γ than this one comes nearer within 100 steps.")
-    grid = np.arange(0, 4.05, 0.1)
-    least = grid[np.argmin([shrunk(gamma, sigmoid) for gamma in grid])]
-    expect(abs(best - least) < 0.11, "Another γ between 0 and 4 comes nearer.")
+    # 1 is best in the long run; after 100 steps the swing may favor a little less
+    expect(0.75 <= best <= 1.1, "Another γ between 0 and 4 comes nearer.")
 
 
 CHECKS = {

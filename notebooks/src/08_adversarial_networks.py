@@ -157,10 +157,10 @@ plots.show(d.draw(), alt=alt)
 #
 # $$\min_G\max_D\;V=\mathbb E_{x}\log D(x)+\mathbb E_z\log\bigl(1-D(G(z))\bigr)$$
 #
-# $V$ has a value only if $D(x)$ lies between 0 and 1. (Texts that give $G(z)=G_\theta(z)$ and
-# $D(x)=D_\phi(x)$ as "the formulas" of a GAN leave that out; they only name the weights. And
-# some cite the paper under another title, with Courville as its last author: it is "Generative
-# adversarial nets", and the last author is Bengio.)
+# $V$ has a value only if $D(x)$ lies between 0 and 1. (Texts that give $G(z)=G_\theta(z)$
+# and $D(x)=D_\phi(x)$ as "the formulas" of a GAN leave that out; they only name the
+# weights. And some cite the paper under another title, with Courville as its last author:
+# it is "Generative adversarial nets", and the last author is Bengio.)
 #
 # Begin with a bag of balls. Of the real ones 50 % are red, 30 % green, 20 % blue. The
 # generator draws 10 % red, 30 % green, 60 % blue. You are shown a red ball, and both
@@ -340,9 +340,9 @@ for name, way in ways.items():
 # %% [markdown]
 # <details><summary>Answer</summary>
 #
-# The non-saturating loss comes home. With gradient descent minimax hardly moves, whatever the
-# rate: one that is large enough to move it at 8 is far too large for the slope that it meets on
-# the way, and shoots it beyond the goal. But with Adam minimax comes home, too.
+# The non-saturating loss comes home. With gradient descent minimax hardly moves, whatever
+# the rate: one that is large enough to move it at 8 is far too large for the slope that it
+# meets on the way, and shoots it beyond the goal. But with Adam minimax comes home, too.
 #
 # </details>
 
@@ -365,9 +365,10 @@ plots.show(figure, alt="One line stays near 8, two others fall to 0.")
 
 # %% [markdown]
 # *The distance from the goal, with the best rate of each.* So the saturating loss is an
-# obstacle to gradient descent, and a smaller one to Adam, as long as all samples saturate alike.
-# Near the goal $D$ is about ½, and both slopes are alike. From now on $G$ lowers $-\log D$.
-# Then each player has a loss of its own, and the game is no longer one for a single number.
+# obstacle to gradient descent, and a smaller one to Adam, as long as all samples saturate
+# alike. Near the goal $D$ is about ½, and both slopes are alike. From now on $G$ lowers
+# $-\log D$. Then each player has a loss of its own, and the game is no longer one for a
+# single number.
 #
 # ## 3. Why does the game circle?
 #
@@ -712,14 +713,14 @@ claim("... and of its own variables", moved["G"]["G"], at_least=6)
 # not notice, and otherwise the games know nothing of each other.
 #
 # The layer can do one more thing. **Spectral normalization** (Miyato et al., 2018) divides
-# a kernel $W$ by its largest singular value $\sigma_1$, the most by which $W$ can stretch a
-# vector. Leaky ReLUs stretch nothing, so a discriminator made of such layers has a slope of at most 1
-# everywhere. Where R1 pays for slopes at real samples, this forbids them. A step of *power
-# iteration* finds the singular value: with $u=Wv/\lVert Wv\rVert$ and
-# $v=W^\top u/\lVert W^\top u\rVert$ repeated, $v$ turns toward the direction that is stretched
-# most, since each repetition multiplies its share by $\sigma_1^2$ and the next one's by
-# $\sigma_2^2$. Then $\sigma_1=u^\top Wv$. As $W$ changes little in a training step, one
-# repetition for each step is enough.
+# a kernel $W$ by its largest singular value $\sigma_1$, the most by which $W$ can stretch
+# a vector. Leaky ReLUs stretch nothing, so a discriminator made of such layers has a slope
+# of at most 1 everywhere. Where R1 pays for slopes at real samples, this forbids them. A
+# step of *power iteration* finds the singular value: with $u=Wv/\lVert Wv\rVert$ and
+# $v=W^\top u/\lVert W^\top u\rVert$ repeated, $v$ turns toward the direction that is
+# stretched most, since each repetition multiplies its share by $\sigma_1^2$ and the next
+# one's by $\sigma_2^2$. Then $\sigma_1=u^\top Wv$. As $W$ changes little in a training
+# step, one repetition for each step is enough.
 
 
 # %%
@@ -856,8 +857,8 @@ alt = "Four stills: the bars come to fill the curve, and the verdict goes flat."
 plots.show(figure, alt=alt)
 
 # %% [markdown]
-# *One of the ten games: generated points (bars), the density of the real ones (black), and the
-# verdict (dashed).*
+# *One of the ten games: generated points (bars), the density of the real ones (black), and
+# the verdict (dashed).*
 
 # %% [markdown]
 # ## 5. What calms a restless game?
@@ -950,28 +951,31 @@ alt = "Rows of dots: three mends left of the base, spectral normalization right.
 plots.show(figure, alt=alt)
 
 # %% [markdown]
-# *Dots: ten games for each row. Stroke: their median.* Look at the slopes, too. R1 made the
-# logit nearly flat, and $G$ learns from it all the same, since its Adam divides a small gradient
-# by its size. Spectral normalization did keep the slope below 1. But a limit is no pull toward
-# zero: the Dirac GAN circles within $|\psi|\le1$ as it does without a limit. Why spectral
-# normalization is even worse here than no mend we have not found out; it cannot be that its
-# slope is too small, because R1's is far smaller. It was made for deep networks on images, where
-# slopes multiply from layer to layer. No mend is good by its name.
+# *Dots: ten games for each row. Stroke: their median.* Look at the slopes, too. R1 made
+# the logit nearly flat, and $G$ learns from it all the same, since its Adam divides a
+# small gradient by its size. Spectral normalization did keep the slope below 1. But a
+# limit is no pull toward zero: the Dirac GAN circles within $|\psi|\le1$ as it does
+# without a limit. Why spectral normalization is even worse here than no mend we have not
+# found out; it cannot be that its slope is too small, because R1's is far smaller. It was
+# made for deep networks on images, where slopes multiply from layer to layer. No mend is
+# good by its name.
 #
-# R1 is the mend that leaves the optimizer alone. Whether it matters depends on the game: in the
-# careful games of section 4 a small penalty changes little, as you can try with `gamma=0.1`.
+# R1 is the mend that leaves the optimizer alone. Whether it matters depends on the game:
+# in the careful games of section 4 a small penalty changes little, as you can try with
+# `gamma=0.1`.
 #
 # ## 6. What makes a generator collapse?
 #
-# $D$ judges one sample at a time. It never sees that all samples are alike. So $G$ may find
-# the one place that $D$ likes best at the moment, and send everything there. Real samples
-# come in several heaps, or **modes**, and only one is drawn: that is **mode collapse**. Then $D$
-# learns to dislike that place, and $G$ moves on to the next.
+# $D$ judges one sample at a time. It never sees that all samples are alike. So $G$ may
+# find the one place that $D$ likes best at the moment, and send everything there. Real
+# samples come in several heaps, or **modes**, and only one is drawn: that is **mode
+# collapse**. Then $D$ learns to dislike that place, and $G$ moves on to the next.
 #
 # Eight clouds on a ring show it (Metz et al., 2017). We count what falls near each center,
-# within 0.5, and take the entropy of the shares, $H=-\sum_c p_c\log p_c$. If all eight clouds get
-# the same, $H=\log8\approx2.08$ nats. If one gets all, $H=0$. If two share evenly,
-# $H=\log2\approx0.69$, and so $e^H$ is the number of clouds that are *effectively* drawn.
+# within 0.5, and take the entropy of the shares, $H=-\sum_c p_c\log p_c$. If all eight
+# clouds get the same, $H=\log8\approx2.08$ nats. If one gets all, $H=0$. If two share
+# evenly, $H=\log2\approx0.69$, and so $e^H$ is the number of clouds that are *effectively*
+# drawn.
 
 # %%
 ANGLES = 2 * np.pi * np.arange(8) / 8
@@ -1013,10 +1017,10 @@ def ring_games(number, *, rounds=420, games=6, **change):
 
 
 # %% [markdown]
-# The usual explanation is that $G$ runs ahead of $D$. Three knobs let it do that: five steps of $G$
-# for each step of $D$; a slow $D$, with a twentieth of its learning rate; and
-# momentum, with which $G$ overshoots. Turn each of them alone, starting from games that
-# go well; then two at a time.
+# The usual explanation is that $G$ runs ahead of $D$. Three knobs let it do that: five
+# steps of $G$ for each step of $D$; a slow $D$, with a twentieth of its learning rate; and
+# momentum, with which $G$ overshoots. Turn each of them alone, starting from games that go
+# well; then two at a time.
 #
 # **Predict.** Which of the three knobs makes $G$ collapse?
 
@@ -1073,11 +1077,12 @@ alt = "Eight panels: rings of clouds, and three with one spot or a smear only."
 plots.show(figure, alt=alt)
 
 # %% [markdown]
-# *The first of six games for each setting. Crosses are the centers.* No collapse is not yet
-# success: with a slow $D$, or with momentum, the points fill a disc. Even in good games some lie
-# between the clouds: $G$ is continuous, so it can bend and stretch the plane of its noise, and not
-# tear it apart. Other mends let $D$ see several samples at once (Salimans et al., 2016; Lin et
-# al., 2018), or let $G$ reckon with $D$'s next steps (Metz et al., 2017).
+# *The first of six games for each setting. Crosses are the centers.* No collapse is not
+# yet success: with a slow $D$, or with momentum, the points fill a disc. Even in good
+# games some lie between the clouds: $G$ is continuous, so it can bend and stretch the
+# plane of its noise, and not tear it apart. Other mends let $D$ see several samples at
+# once (Salimans et al., 2016; Lin et al., 2018), or let $G$ reckon with $D$'s next steps
+# (Metz et al., 2017).
 #
 # Would the losses have told us? A $D$ that says ½ to everything has the loss
 # $2\log2\approx1.39$, and its $G$ has $\log2\approx0.69$.
@@ -1093,7 +1098,8 @@ for name in ("none", "steps + slow D"):
 # <details><summary>Answer</summary>
 #
 # Close in both. Whoever only watches the losses takes the collapse for a good end: the
-# wandering spot is gone before $D$ has learned to see it, and so $D$ is no better than a coin.
+# wandering spot is gone before $D$ has learned to see it, and so $D$ is no better than a
+# coin.
 #
 # </details>
 
@@ -1209,8 +1215,8 @@ plots.show(figure, alt=alt)
 # A pixel can be a little darker. A letter cannot be a little more like *b*. A text generator
 # turns scores $s$ into probabilities $p=\text{softmax}(s)$ and *picks* a letter $i$.
 #
-# **Predict.** There are five letters, and the picked one goes to $D$, which answers $r_i$. What
-# is the gradient of that answer with respect to the five scores?
+# **Predict.** There are five letters, and the picked one goes to $D$, which answers $r_i$.
+# What is the gradient of that answer with respect to the five scores?
 
 # %% tags=["predict"]
 rng = np.random.default_rng(9)  # these five letters, once and for all
@@ -1249,11 +1255,11 @@ claim("through a pick there is no gradient", through_pick is None)
 # The **Gumbel-softmax** estimator (Jang et al., 2017) is the reparameterization trick for
 # letters. If $g_k=-\log(-\log u_k)$ with $u_k$ uniform in $(0,1)$, then the largest of
 # $s_k+g_k$ is letter $k$ with exactly the probability $p_k$. The reason: write
-# $s_k+g_k=-\log(E_k/e^{s_k})$, where $E_k=-\log u_k$ is an exponentially distributed waiting
-# time. $E_k/e^{s_k}$ is the waiting time for an event that comes at the rate $e^{s_k}$, and of
-# several such events $k$ comes first with the probability $e^{s_k}/\sum_je^{s_j}=p_k$. So the
-# noise is outside, as in chapter 07. Only the maximum still has no slope, and is replaced by
-# a softmax at a temperature $\tau$:
+# $s_k+g_k=-\log(E_k/e^{s_k})$, where $E_k=-\log u_k$ is an exponentially distributed
+# waiting time. $E_k/e^{s_k}$ is the waiting time for an event that comes at the rate
+# $e^{s_k}$, and of several such events $k$ comes first with the probability
+# $e^{s_k}/\sum_je^{s_j}=p_k$. So the noise is outside, as in chapter 07. Only the maximum
+# still has no slope, and is replaced by a softmax at a temperature $\tau$:
 #
 # $$y=\text{softmax}\left(\frac{s+g}\tau\right)$$
 #
@@ -1435,8 +1441,8 @@ claim("frozen: D keeps its weights", all(kept))
 
 # %% [markdown]
 # The listing compiles with `optimizer="adam"`, whose learning rate of 0.001 and
-# $\beta_1=0.9$ Radford et al. (2016) found too restless for this game; section 5 shows it. Its
-# generator ends without activation, so that its pixels have no bounds.
+# $\beta_1=0.9$ Radford et al. (2016) found too restless for this game; section 5 shows it.
+# Its generator ends without activation, so that its pixels have no bounds.
 #
 # ### A ReLU before the leaky ReLU
 #
@@ -1472,11 +1478,12 @@ claim("without it all outputs differ", len(np.unique(kept)) == 1000)
 #
 # ### Exercise 08.6: another discriminator, by hand
 #
-# *15 minutes.* Some GANs use the **hinge loss** (Lim & Ye, 2017): the discriminator gives a number $h$ instead of
-# a probability, and lowers $\mathbb E_x\max(0,1-h(x))+\mathbb E_z\max(0,1+h(G(z)))$. Derive, as
-# in section 1, the best $h$ for given densities, and the loss that is left. At the points of a
-# grid, real samples have the shares `p` (they sum to 1), generated ones `q`. Return $h$ at each
-# point, between $-1$ and 1 (0 where `p` equals `q`), and the loss that is left.
+# *15 minutes.* Some GANs use the **hinge loss** (Lim & Ye, 2017): the discriminator gives
+# a number $h$ instead of a probability, and lowers $\mathbb E_x\max(0,1-h(x))+\mathbb
+# E_z\max(0,1+h(G(z)))$. Derive, as in section 1, the best $h$ for given densities, and the
+# loss that is left. At the points of a grid, real samples have the shares `p` (they sum to
+# 1), generated ones `q`. Return $h$ at each point, between $-1$ and 1 (0 where `p` equals
+# `q`), and the loss that is left.
 
 
 # %% tags=["exercise"]
@@ -1542,7 +1549,8 @@ check("08.4", both_step)
 #
 # <details><summary>Hint 2</summary>
 #
-# $D$'s slope has two terms, one of them from the penalty. $G$'s slope has $\sigma(-\psi\theta)$.
+# $D$'s slope has two terms, one of them from the penalty. $G$'s slope has
+# $\sigma(-\psi\theta)$.
 #
 # </details>
 #
@@ -1578,8 +1586,8 @@ check("08.4", both_step_solution, solution=True)
 #     return gamma / 2 * keras.ops.mean(tape.gradient(logits, x) ** 2)
 # ```
 #
-# It runs, it is never negative, training with it does not crash, and it is far too small. It has two
-# mistakes. `x` is a tensor. Return the right number.
+# It runs, it is never negative, training with it does not crash, and it is far too small.
+# It has two mistakes. `x` is a tensor. Return the right number.
 
 
 # %% tags=["exercise"]
@@ -1600,8 +1608,8 @@ check("08.7", penalty)
 #
 # <details><summary>Hint 2</summary>
 #
-# Each sample's logit takes part in the *mean* of the logits with the factor 1/batch. And what does
-# a mean over *all* entries do to a gradient with 784 of them?
+# Each sample's logit takes part in the *mean* of the logits with the factor 1/batch. And
+# what does a mean over *all* entries do to a gradient with 784 of them?
 #
 # </details>
 #
@@ -1628,12 +1636,12 @@ check("08.7", penalty_solution, solution=True)
 # %% [markdown]
 # ### Exercise 08.8: how much penalty is best?
 #
-# *25 minutes.* In section 3 a penalty of 0.3 calmed the Dirac GAN. Would 3 be ten times as good?
-# Run `dirac_path` with the rate 0.2 for 100 steps from a start near the goal,
-# `start=(0.01, 0.01)`, for many $\gamma$ between 0 and 4, with both players stepping at the same time.
-# Keep $\gamma=0$ as a control. Return a function that gives the $\gamma$ with the smallest
-# distance at the end, to one decimal, and the two distances at the end with $\gamma=0$ and with
-# $\gamma=4$, over the distance at the start.
+# *25 minutes.* In section 3 a penalty of 0.3 calmed the Dirac GAN. Would 3 be ten times as
+# good? Run `dirac_path` with the rate 0.2 for 100 steps from a start near the goal,
+# `start=(0.01, 0.01)`, for many $\gamma$ between 0 and 4, with both players stepping at
+# the same time. Keep $\gamma=0$ as a control. Return a function that gives the $\gamma$
+# with the smallest distance at the end, to a tenth, and the two distances at the end with
+# $\gamma=0$ and with $\gamma=4$, over the distance at the start.
 
 
 # %% tags=["exercise"]
