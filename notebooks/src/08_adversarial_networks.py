@@ -260,7 +260,7 @@ plots.show(figure, alt="Two hills, a bell, the perfect verdict and a trained one
 # because $\log\frac1{2}$ comes out of both integrals, and each density integrates to 1.
 # Half of the two KL divergences together is the **Jensen–Shannon divergence** of $p$ and
 # $q$. It is 0 only if $p=q$, and then $D^*=\tfrac12$ everywhere: the end of the game. For
-# the balls, $m=(0.3,0.3,0.4)$, and it is about 0.11 nats. If $p$ and $q$ do not overlap,
+# the balls, $m=(0.3,0.3,0.4)$, and it is about 0.125 nats. If $p$ and $q$ do not overlap,
 # $m=p/2$ wherever $p$ is, and it is $\log2$, no matter how far apart they are. Keep that
 # in mind: a perfect discriminator does not tell the generator how far it has to go.
 
