@@ -285,7 +285,7 @@ figure, axis = plt.subplots(figsize=(6, 2.6))
 axis.plot(logits, -softplus(logits), "--")
 axis.plot(logits, softplus(-logits))
 axis.text(
-    -7.8, -1.2, "minimax, $\\log(1-D)$: flat where $D$ is sure", color=plots.BLUE
+    -7.8, -3.2, "minimax, $\\log(1-D)$: flat where $D$ is sure", color=plots.BLUE
 )
 axis.text(-4.5, 5, "non-saturating, $-\\log D$", color=plots.RED)
 axis.set(xlabel="logit $\\ell$ of a generated sample", ylabel="loss of $G$")
@@ -896,7 +896,7 @@ plots.show(figure, alt=alt)
 
 
 # %%
-def restless_games(number, *, rounds=640, spectral=False, **change):
+def restless_games(number, *, rounds=440, spectral=False, **change):
     """Wasserstein distance in the second half of each game, and D afterwards."""
     number = seed(number)
     rng = np.random.default_rng(number)
@@ -1018,7 +1018,7 @@ def effective_modes(points, centers=CENTERS, radius=0.5):
     return float(np.exp(-np.sum(shares * np.log(shares)))) if near.any() else 0.0
 
 
-def ring_games(number, *, rounds=420, games=6, **change):
+def ring_games(number, *, rounds=340, games=6, **change):
     """Points that six generators draw (games, 1000, 2), and G's and D's mean losses."""
     number = seed(number)
     rng = np.random.default_rng(number)
