@@ -989,8 +989,8 @@ plots.show(figure, alt=alt)
 #
 # $D$ judges one sample at a time. It never sees that all samples are alike. So $G$ may
 # find the one place that $D$ likes best at the moment, and send everything there. Real
-# samples come in several heaps, or **modes**, and only one is drawn: that is **mode
-# collapse**. Then $D$ learns to dislike that place, and $G$ moves on to the next.
+# samples come in several heaps, or **modes**, and only one is drawn: that is
+# **mode collapse**. Then $D$ learns to dislike that place, and $G$ moves on to the next.
 #
 # Eight clouds on a ring show it (Metz et al., 2017). We count what falls near each center,
 # within 0.5, and take the entropy of the shares, $H=-\sum_c p_c\log p_c$. If all eight
