@@ -9,102 +9,6 @@ def sigmoid(x):
     return 0.5 + 0.5 * np.tanh(0.5 * x)
 
 
-# ---------------------------------------------------------------- 08.1 the perfect verdict
-
-
-def check_verdict(answer, rng):
-    for scale in (1, 1e-12, 1e6):
-        p, q = scale * rng.uniform(0.1, 2, (2, 7))
-        p[rng.integers(4)], q[rng.integers(4, 7)] = 0, 0
-        compare(
-            call(answer, p, q),
-            p / (p + q),
-            {
-                'This is the probability of "drawn", not real.': q / (p + q),
-                "p / q is a ratio, not a probability: it may exceed 1.": p / q,
-                "A verdict is a probability here, not a decision for one side.": p > q,
-                "Densities may be as small as 1e-12: add nothing to them.": (
-                    p / (p + q + 1e-8)
-                ),
-            },
-            "It differs from p / (p + q).",
-        )
-
-
-# ---------------------------------------------------------------- 08.2 losses from logits
-
-
-def check_losses(answer, rng):
-    def softplus(x):
-        return np.logaddexp(0, x).mean()
-
-    for n in (9, 4):
-        real, fake = rng.normal(size=n), rng.normal(1, 1, size=n)
-        got = parts(call(answer, real, fake), 2, "two values: D's loss, then G's")
-        d_loss, g_loss = softplus(-real) + softplus(fake), softplus(-fake)
-        compare(
-            got[0],
-            d_loss,
-            {
-                "The two are swapped: D's loss comes first.": same(got, (g_loss, d_loss)),
-                "Each loss is one number: take the mean.": numbers(got[0], "D's loss").ndim
-                > 0,
-                "D's loss has its signs reversed: it should be low for high real logits.": (
-                    softplus(real) + softplus(-fake)
-                ),
-                "D's loss is the sum of its two means here, not their average.": d_loss / 2,
-            },
-            "D's loss is wrong.",
-        )
-        compare(
-            got[1],
-            g_loss,
-            {
-                "Each loss is one number: take the mean.": numbers(got[1], "G's loss").ndim
-                > 0,
-                "G's loss is the saturating one, log(1 - D).": -softplus(fake),
-                "G's loss should be low for *high* logits of its samples.": softplus(fake),
-            },
-            "G's loss is wrong.",
-        )
-    far = np.array([-1000.0, 1000])
-    got = parts(call(answer, far, far), 2, "two values: D's loss, then G's")
-    expect(
-        np.all(np.isfinite(numbers(got, "The losses"))),
-        "It overflows for logits of ±1000: use np.logaddexp instead of log and exp.",
-    )
-    compare(got, (1000, 500), {}, "It is wrong for logits of ±1000.")
-
-
-# ---------------------------------------------------------------- 08.3 diversity
-
-
-def check_diversity(answer, rng):
-    kinds = rng.choice(10, 4, replace=False)
-    for labels in (rng.choice(kinds, 50), np.arange(10), np.full(5, 3), np.array([0, 9])):
-        got = parts(call(answer, labels), 2, "two values: a count, then an entropy")
-        counts = np.bincount(labels)
-        p = counts[counts > 0] / len(labels)
-        entropy = -np.sum(p * np.log(p))
-        compare(
-            got[0],
-            len(p),
-            {},
-            f"There are {len(p)} different digits, not {got[0]}.",
-        )
-        compare(
-            got[1],
-            entropy,
-            {
-                "The entropy is NaN: leave digits out that never came, as 0 log 0 counts "
-                "as 0.": np.any(np.isnan(numbers(got[1], "The entropy"))),
-                "This entropy is in bits: use the natural logarithm.": entropy / np.log(2),
-                "An entropy is not negative: mind the minus.": -entropy,
-            },
-            "The entropy is wrong: -Σ p log p, with Σ p = 1.",
-        )
-
-
 # ---------------------------------------------------------------- 08.4 tame the circle
 
 
@@ -184,10 +88,137 @@ def check_estimate(answer, rng):
     raise Wrong("On average it is not the gradient of the expected reward.")
 
 
+# ---------------------------------------------------------------- 08.6 the hinge game
+
+
+def check_hinge(answer, rng):
+    for n in (6, 3, 11):
+        p, q = rng.dirichlet(np.ones(n)), rng.dirichlet(np.ones(n))
+        q[0] = 0  # only real ones there
+        q[1:-1] *= (1 - p[-1]) / q[1:-1].sum()
+        q[-1] = p[-1]  # as often real as generated
+        got = parts(call(answer, p, q), 2, "two values: h at each point, then the loss")
+        h = numbers(got[0], "h", (n,))
+        tries = np.linspace(-1, 1, 201)[:, None]  # brute force, at each point alone
+        costs = p * np.maximum(0, 1 - tries) + q * np.maximum(0, 1 + tries)
+        best = tries[costs.argmin(axis=0), 0] * (p != q)
+        left = costs.min(axis=0).sum()
+        compare(
+            h,
+            best,
+            {
+                "h is reversed: it should be high where real ones are commoner.": -best,
+                "This is the best probability of section 1; the hinge loss has another "
+                "best answer.": p / (p + q),
+                "A straight line is lowest at one of its ends.": p - q,
+                "Where p equals q, h should be 0.": np.where(p >= q, 1.0, -1.0),
+                "Where p equals q, h should be 0: not -1.": np.where(p > q, 1.0, -1.0),
+            },
+            "h is not the best answer at every point.",
+        )
+        compare(
+            numbers(got[1], "The loss", ()),
+            left,
+            {
+                "This is half of the loss: at h = ±1 the larger hinge is 2.": left / 2,
+                "Sum over the points, do not average: the shares are weights.": left / n,
+                "This is the gain over h = 0; the loss that is left was asked.": 2 - left,
+                "That is the loss of the worst answer.": 4 - left,
+            },
+            "The loss that is left is wrong.",
+        )
+
+
+# ---------------------------------------------------------------- 08.7 a wrong penalty
+
+
+def check_penalty(answer, rng):
+    import tensorflow as tf
+
+    for shape in ((5, 3), (4, 6, 6, 2), (1, 7), (9, 1)):
+        x = rng.normal(size=shape).astype("float32")
+        w = rng.normal(size=shape[1:]).astype("float32")
+        gamma = float(rng.uniform(0.5, 4))
+        axes = tuple(range(1, len(shape)))
+
+        def discriminator(x, w=w, axes=axes, **_):  # ℓ = Σ w x + ½ Σ x²: its slope is w + x
+            return tf.reduce_sum(w * x + x**2 / 2, axis=axes)[:, None]
+
+        each = np.sum((w + x) ** 2, axis=axes)
+        right, n, size = gamma / 2 * each.mean(), shape[0], x[0].size
+        got = call(answer, discriminator, tf.constant(x), gamma)
+        if tf.is_tensor(got):
+            got = got.numpy()
+        got = numbers(got, "The penalty", ())
+        if np.isclose(got, right, rtol=1e-3):
+            continue
+        mistakes = {
+            "Both mistakes are still there.": right / n**2 / size,
+            "One mistake is left: the gradient of the mean has the factor 1/batch.": (
+                right / n**2
+            ),
+            "One mistake is left: sum a sample's own squares, do not average them.": (
+                right / size
+            ),
+            "Average over the samples: this is their sum.": right * n,
+            "The slope must be squared.": gamma / 2 * np.sqrt(each).mean(),
+            "The factor is γ/2.": 2 * right,
+            "This is the slope of the mean, squared; each sample has a slope of its own.": (
+                gamma / 2 * np.sum(np.mean(w + x, axis=0) ** 2)
+            ),
+        }
+        for message, value in mistakes.items():
+            if np.isclose(got, value, rtol=1e-3) and not np.isclose(
+                value, right, rtol=1e-2
+            ):
+                raise Wrong(message)
+        raise Wrong("It is not γ/2 times the mean over samples of the squared slope.")
+
+
+# ---------------------------------------------------------------- 08.8 the best penalty
+
+
+def check_best_penalty(answer, rng):
+    got = parts(call(answer), 3, "three values: the best γ, two distances")
+    best, control, strong = (float(numbers(value, "A value", ())) for value in got)
+
+    def shrunk(gamma, slope):
+        point = start = np.array([0.01, 0.01])
+        for _ in range(100):
+            theta, psi = point
+            s = slope(psi * theta)
+            point = np.array([theta + 0.2 * psi * s, psi - 0.2 * (theta * s + gamma * psi)])
+        return np.linalg.norm(point) / np.linalg.norm(start)
+
+    right = shrunk(0, sigmoid), shrunk(4, sigmoid)
+    if same((control, strong), right[::-1], tolerance=0.02):
+        raise Wrong("The two distances are swapped: the control, γ = 0, comes first.")
+    start = 0.01 * np.sqrt(2)
+    if same((control, strong), (right[0] * start, right[1] * start), tolerance=0.02):
+        raise Wrong("Divide the distances at the end by the distance at the start.")
+    expect(
+        control > 1,
+        "With γ = 0 both players who step at the same time move away from the goal: "
+        "compare your control with section 3.",
+    )
+    compare(
+        (control,),
+        right[:1],
+        {},
+        "The control is off: 100 steps, rate 0.2?",
+        tolerance=0.02,
+    )
+    compare((strong,), right[1:], {}, "The distance with γ = 4 is off.", tolerance=0.02)
+    expect(best < 3.5, "The largest γ is not the best one: plot the distance over γ.")
+    expect(best > 0.5, "A larger γ than this one comes nearer within 100 steps.")
+    # 1 is best in the long run; after 100 steps the swing may favor a little less
+    expect(0.75 <= best <= 1.1, "Another γ between 0 and 4 comes nearer.")
+
+
 CHECKS = {
-    "08.1": check_verdict,
-    "08.2": check_losses,
-    "08.3": check_diversity,
     "08.4": check_both_step,
     "08.5": check_estimate,
+    "08.6": check_hinge,
+    "08.7": check_penalty,
+    "08.8": check_best_penalty,
 }
