@@ -1448,8 +1448,8 @@ plots.show(figure, alt=alt)
 # The maps look useful. But useful compared with what? Let us test features by what a
 # *linear* map can do with them: ridge regression (chapter 02) from features to labels,
 # fitted to 1,000 digits only. Nothing but the features differs, and each kind gets its
-# own best penalty, chosen on 2,000 other training digits. Every fourth of the test
-# digits judges.
+# own best penalty, chosen on 2,000 other training digits. Our network has seen none of
+# these 3,000. Every fourth of the test digits judges.
 #
 # The rivals: the *pixels* themselves; eight *edge* kernels written by hand, and pooled;
 # the 1,600 numbers that our network hands to its last layer, *learned* from 25,000
@@ -1489,7 +1489,7 @@ def ridge_accuracy(features, count=1000, held_out=2000):
 
 
 def for_probing(train, test):
-    return np.concatenate([train[:1000], train[50_000:52_000], test[::4]])
+    return np.concatenate([train[50_000:53_000], test[::4]])
 
 
 x_probe = for_probing(x_train, x_test)  # (5500, 28, 28, 1)
@@ -1579,8 +1579,8 @@ report("shares of the gain, any features, locality, equivariance", shares)
 # %% [markdown]
 # <details><summary>Answer</summary>
 #
-# More than half of the gain is there with *any* random features. Locality adds about a
-# quarter of it, and the same kernels at all places the rest. (These parts are small only
+# About half of the gain is there with *any* random features. Locality adds a quarter of
+# it or more, and the same kernels at all places the rest. (These parts are small only
 # in this count: from dense to convolutional features, half of all mistakes are gone.)
 # Shuffling the pixels, which leaves a linear map of them exactly as good as it was, throws
 # the random convolutions back behind the dense features. So it is not that they have two
@@ -1590,12 +1590,12 @@ report("shares of the gain, any features, locality, equivariance", shares)
 
 # %% tags=["claims"]
 gain_of = np.diff(ladder)  # means of three paired differences
-claim("accuracy gained by any features", gain_of[0], at_least=0.05)
+claim("accuracy gained by any features", gain_of[0], at_least=0.03)
 claim("accuracy gained by locality", gain_of[1], at_least=0.01)
 claim("accuracy gained by equivariance", gain_of[2], at_least=0.005)
 loss = (scores["convolution"] - scores["shuffled"]).mean()
 claim("lost by shuffling", loss, at_least=0.03)
-claim("share of any random features", shares[0], at_least=0.5)
+claim("share of any random features", shares[0], equals=0.5, tolerance=0.15)
 
 # %% tags=["figure"]
 many = {name: [value] for name, value in by_hand.items()} | scores
@@ -1615,9 +1615,9 @@ plots.show(figure, alt=alt)
 # *What a linear map reads from seven kinds of features; a point per seed.* So the
 # sentence "the architecture alone gives most of the gain, because neighbors belong
 # together" was half right, and only the controls show which half. Random features of
-# any kind give most of it. What convolutions add to them comes from section 1's two
+# any kind give about half of it. What convolutions add to them comes from section 1's two
 # principles, a part from each. The kernels that our network learned in its brief
-# training are ahead of random ones by a point or two at most, in this test. They had
+# training are ahead of random ones by a point or two, in this test. They had
 # 25,000 labels to learn from, and the others none.
 
 # %% [markdown]
@@ -1909,8 +1909,9 @@ plots.show(figure, alt="Four rows of points: what is lost without each ingredien
 # One thing more should have changed. Moved digits in training should make a network
 # tolerant of moves. Or does the architecture do that, with its convolutions and its
 # pooling? These are two causes, so we need four networks: dense or convolutional, each
-# with and without moved digits in training. (The dense ones are best at the rate 0.1,
-# of the same three.)
+# with and without moved digits in training. Nothing else may differ, so none of the four
+# has batch normalization. (Of the same three rates the convolutional ones are best at
+# 0.03, and the dense ones at 0.1, where 0.03 is about as good with moved digits.)
 
 
 # %%
@@ -1924,7 +1925,9 @@ def small_dense(translation=0.0):
     return keras.Sequential([*stack, layers.Dense(10, "softmax")])
 
 
-moves = {"CNN": ablation["translation"], "CNN, moved": ablation["nothing"]}
+still_cnn = partial(small_cnn, translation=0.0, batch_norm=False)
+moves = {"CNN": small_scores(still_cnn, after_moves, learning_rate=0.03)}
+moves["CNN, moved"] = ablation["batch norm"]
 for name, translation in {"dense": 0.0, "dense, moved": 0.08}.items():
     build = partial(small_dense, translation)
     moves[name] = small_scores(build, after_moves, learning_rate=0.1)
@@ -1936,24 +1939,39 @@ for name, translation in {"dense": 0.0, "dense, moved": 0.08}.items():
 # %% tags=["predict"]
 for name, many in moves.items():
     report(f"accuracy after moves by 0 to 3 pixels, {name}", many.mean(axis=0))
-by_architecture = (moves["CNN"] - moves["dense"])[:, 2]
-by_data = (moves["dense, moved"] - moves["dense"])[:, 2]
-report("points gained by convolutions", 100 * by_architecture.mean())
-report("points gained by moved digits", 100 * by_data.mean())
+name = "CNN, moved, with batch norm"
+report(
+    f"accuracy after moves by 0 to 3 pixels, {name}",
+    ablation["nothing"].mean(axis=0),
+)
+by_convolutions = [
+    moves["CNN"] - moves["dense"],
+    moves["CNN, moved"] - moves["dense, moved"],
+]
+by_moved_digits = [
+    moves["dense, moved"] - moves["dense"],
+    moves["CNN, moved"] - moves["CNN"],
+]
+report("points gained by convolutions, without and with moved digits",
+       [100 * gain[:, 2].mean() for gain in by_convolutions])  # fmt: skip
+report("points gained by moved digits, dense and CNN",
+       [100 * gain[:, 2].mean() for gain in by_moved_digits])  # fmt: skip
 
 # %% [markdown]
 # <details><summary>Answer</summary>
 #
-# Both count, about equally: each is worth dozens of points. And neither can stand in for
-# the other: the network that has both gains about as much as the two gains together.
+# Both count for much, and moved digits for more here, in either kind of network. Neither
+# can stand in for the other: each gains at least as much if the other is there, too. And
+# batch normalization helps as well. If only the convolutional networks had it, we would
+# have counted its part as theirs.
 #
 # </details>
 
 # %% tags=["claims"]
-gain = (moves["CNN, moved"] - moves["CNN"])[:, 2]
-claim("points gained by moved digits, CNN", 100 * gain.mean(), at_least=10)
-claim("points gained by convolutions", 100 * by_architecture.mean(), at_least=10)
-claim("points gained by moved digits, dense", 100 * by_data.mean(), at_least=10)
+gains = [100 * gain[:, 2].mean() for gain in (by_convolutions[1], *by_moved_digits)]
+claim("points gained by convolutions, with moved digits", gains[0], at_least=10)
+claim("points gained by moved digits, dense", gains[1], at_least=20)
+claim("points gained by moved digits, CNN", gains[2], at_least=20)
 
 # %% tags=["figure"]
 figure, axis = plt.subplots(figsize=(6.4, 3))
