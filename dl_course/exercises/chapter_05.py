@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from dl_course.exercises import Wrong, call, compare, expect, numbers, parts, same
+from dl_course.exercises import call, compare, expect, numbers, parts, same
 
 # ---------------------------------------------------------------- 05.1 an edge kernel
 
@@ -99,21 +99,30 @@ def check_price(answer, rng):
 
 
 def check_design(answer, rng):
-    try:
-        design = [(int(k), int(s)) for k, s in answer]
-    except (TypeError, ValueError):
-        raise Wrong("A list of pairs (kernel_size, strides) is expected.") from None
+    design = numbers(answer, "The design")
+    expect(
+        design.ndim == 2 and design.shape[1] == 2,
+        "A list of pairs (kernel_size, strides) is expected.",
+    )
     expect(len(design) == 4, f"Four layers are expected, not {len(design)}.")
-    expect(min(map(min, design)) >= 1, "Sizes and strides are 1 or more.")
-    expect(max(k for k, _ in design) <= 3, "A kernel is larger than 3.")
-    left, sees, step = 28, 1, 1
+    expect(np.all(design % 1 == 0), "Sizes and strides are whole numbers.")
+    design = design.astype(int)
+    expect(design.min() >= 1, "Sizes and strides are 1 or more.")
+    expect(design[:, 0].max() <= 3, "A kernel is larger than 3.")
+    left, seen = 28, {0}
     for number, (k, s) in enumerate(design, start=1):
         expect(left >= k, f"Layer {number} gets {left} pixels: too few for its kernel.")
         left = (left - k) // s + 1
-        sees, step = sees + (k - 1) * step, step * s
+    for k, s in design[::-1]:  # which units of the layer below the first unit sees
+        seen = {s * unit + step for unit in seen for step in range(k)}
     expect(
-        sees >= 20,
-        f"A unit sees {sees} pixels, not 20. Let earlier layers take larger steps.",
+        max(seen) + 1 == len(seen) or len(seen) >= 20,
+        f"A unit sees only {len(seen)} of the {max(seen) + 1} pixels from its first to its "
+        "last: a stride that is longer than the kernel skips some.",
+    )
+    expect(
+        len(seen) >= 20,
+        f"A unit sees {len(seen)} pixels, not 20. Let earlier layers take larger steps.",
     )
     expect(left >= 2, f"Only {left} unit is left in each direction. Use smaller strides.")
 
@@ -320,7 +329,9 @@ class Trainings:
     """Stands for training: a base, gains, what pairs do together, the luck of a seed."""
 
     def __init__(self, rng, names):
-        self.gain = dict(zip(names, rng.uniform(-0.02, 0.05, len(names)), strict=True))
+        gains = rng.uniform(0.015, 0.05, len(names))
+        gains[rng.integers(1, len(names))] *= -1  # one does harm, and not the first
+        self.gain = dict(zip(names, gains, strict=True))
         self.together = rng.uniform(0.02, 0.04)
         self.luck, self.noise = rng.normal(0, 0.2, 100), rng.normal(0, 0.004, (100, 32))
         self.names = list(names)
@@ -367,6 +378,7 @@ def judge_gain(mean, error, gain, left_out, added_up, alone, base):
             "That is the gain when it joins those before: add a single one.": (
                 added_up.mean()
             ),
+            "An ingredient can do harm: keep the signs.": np.abs(gain).mean(),
             "The sign is reversed: gain is with it, minus without.": -gain.mean(),
             "That is the accuracy with it: subtract that of the control.": alone.mean(),
             "Use all seeds, not only the first.": gain[0],

@@ -242,6 +242,10 @@ WRONG = {
         ([(7, 2), (7, 1), (3, 1), (3, 1)], "larger than 3"),
         ([(3, 2)] * 3, "Four layers"),
         ([3, 3, 3, 3], "pairs"),
+        ([(3, 2.5), (3, 2), (3, 1), (3, 1)], "whole numbers"),
+        ([(2, 3), (3, 1), (3, 1), (3, 1)], "skips some"),
+        (["32", "32", "31", "31"], "numbers"),
+        ([(3, 0)] * 4, "1 or more"),
     ],
     "05.7": [
         (depthwise_with(flip=(True, False, False)), "y: the kernel is flipped"),
@@ -289,6 +293,7 @@ WRONG = {
         ),
         (gains_with(center=lambda gain: gain[0]), "all seeds"),
         (gains_with(center=np.sum), "take the mean"),
+        (gains_with(center=lambda gain: np.abs(gain).mean()), "keep the signs"),
         (lambda train, names, seeds: [(0.0, 0.0)] * len(names), "dict"),
         (lambda train, names, seeds: gains_with()(train, names[:1], seeds), "ingredients"),
     ],
