@@ -434,18 +434,18 @@ def test_push_forward_is_the_derivative_along_a_direction(case):
 
 
 def test_a_centered_start_makes_sigmoids_twice_tanh_of_half():
-    def start(kind):
-        return backprop.deep_start(kind, np.random.default_rng(3))
+    def start(factor, centered):
+        return backprop.deep_start(factor, centered, np.random.default_rng(3))
 
     x = np.random.default_rng(4).uniform(size=(5, 784))
-    plain, centered = start("glorot"), start("4 × glorot, centered")
+    plain, centered = start(1, False), start(4, True)
     (W, b, _), *later = plain
     h = 2 * np.tanh((x @ W + b) / 2)
     for W, b, _ in later[:-1]:
         h = 2 * np.tanh((h @ W + b) / 2)
     expected = h @ later[-1][0] + later[-1][1]
     np.testing.assert_allclose(network.forward(x, centered)[-1], expected, atol=1e-9)
-    assert [len(w) for w, _, _ in start("4 × glorot")] == [784] + [64] * 20
+    assert [len(w) for w, _, _ in start(4, False)] == [784] + [64] * 20
 
 
 # ----------------------------------------------------------------------------- training
