@@ -65,7 +65,8 @@ def test_best_verdict_gives_the_jensen_shannon_divergence_of_the_balls():
 
 
 def test_a_shift_of_zero_stays_and_a_small_one_shrinks():
-    path = gan.shift_path(False, gan.plain, 0.1)
+    z = np.random.default_rng(3).normal(size=2000)
+    path = gan.shift_path(z, False, gan.plain, 0.1)
     assert path[0] == 8 and len(path) == 401 and (np.diff(np.abs(path)) <= 1e-12).all()
 
 
